@@ -1,0 +1,81 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Warnings are errors everywhere; unsafe code must say so on the line where it stands.
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error), .strictMemorySafety()]
+
+// Without AVX2, FMA and F16C every fused multiply-add and half conversion becomes a library call.
+let numeric: [SwiftSetting] =
+  strict + [.unsafeFlags(["-Xcc", "-march=x86-64-v3", "-cross-module-optimization"])]
+
+// The rooms stand in the order in which data flows through them; arrows point upwards only.
+let package = Package(
+  name: "assay",
+  products: [.executable(name: "assay", targets: ["assay"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+  ],
+  targets: [
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+    .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
+
+    .target(name: "Tensors", dependencies: ["COpenBLAS", "COneDNN"], swiftSettings: numeric),
+    .target(name: "HDF5", dependencies: ["CHDF5"], swiftSettings: strict),
+    .target(name: "Statistics", swiftSettings: strict),
+    .target(name: "Checkpoints", dependencies: ["Tensors"], swiftSettings: numeric),
+    .target(name: "MoEModels", dependencies: ["Checkpoints"], swiftSettings: numeric),
+    .target(name: "Quantization", dependencies: ["Tensors"], swiftSettings: numeric),
+    .target(name: "Calibration", dependencies: ["MoEModels", "HDF5"], swiftSettings: numeric),
+    .target(name: "BitAllocation", dependencies: ["Statistics"], swiftSettings: strict),
+    .target(
+      name: "Sensitivity", dependencies: ["Quantization", "Calibration", "BitAllocation"],
+      swiftSettings: numeric),
+    .target(
+      name: "Reconstruction", dependencies: ["MoEModels", "Quantization", "Calibration"],
+      swiftSettings: numeric),
+    .target(
+      name: "Evaluation", dependencies: ["MoEModels", "Statistics", "HDF5"],
+      swiftSettings: numeric),
+    .target(
+      name: "Experiments",
+      dependencies: [
+        "Sensitivity", "Reconstruction", "Evaluation",
+        .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Subprocess", package: "swift-subprocess"),
+      ], swiftSettings: strict),
+    .target(
+      name: "Reports",
+      dependencies: [
+        "Experiments", "Statistics", .product(name: "Subprocess", package: "swift-subprocess"),
+      ], swiftSettings: strict),
+    .executableTarget(
+      name: "assay",
+      dependencies: [
+        "Reports", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: strict),
+
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+    .testTarget(name: "HDF5Tests", dependencies: ["HDF5"]),
+    .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
+    .testTarget(
+      name: "CheckpointsTests", dependencies: ["Checkpoints"], resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "MoEModelsTests", dependencies: ["MoEModels"], resources: [.copy("Fixtures")]),
+    .testTarget(name: "QuantizationTests", dependencies: ["Quantization"]),
+    .testTarget(
+      name: "CalibrationTests", dependencies: ["Calibration"], resources: [.copy("Fixtures")]),
+    .testTarget(name: "BitAllocationTests", dependencies: ["BitAllocation"]),
+    .testTarget(name: "SensitivityTests", dependencies: ["Sensitivity"]),
+    .testTarget(name: "ReconstructionTests", dependencies: ["Reconstruction"]),
+    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"]),
+    .testTarget(name: "ExperimentsTests", dependencies: ["Experiments"]),
+    .testTarget(name: "ReportsTests", dependencies: ["Reports"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

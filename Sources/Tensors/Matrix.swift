@@ -1,0 +1,43 @@
+/// A dense matrix of 32-bit floats, row-major in one flat array.
+public struct Matrix: Sendable, Equatable {
+  public let rows: Int
+  public let columns: Int
+  /// Elements, shape `[rows, columns]`; element (r, c) is at `r * columns + c`.
+  public var storage: [Float]
+
+  public init(rows: Int, columns: Int, storage: [Float]) {
+    precondition(
+      storage.count == rows * columns, "[\(rows), \(columns)] from \(storage.count) elements")
+    self.rows = rows
+    self.columns = columns
+    self.storage = storage
+  }
+
+  /// A matrix of zeros, shape `[rows, columns]`.
+  public init(rows: Int, columns: Int) {
+    self.init(
+      rows: rows, columns: columns, storage: [Float](repeating: 0, count: rows * columns))
+  }
+
+  @inlinable public subscript(row: Int, column: Int) -> Float {
+    get { storage[row * columns + column] }
+    set { storage[row * columns + column] = newValue }
+  }
+
+  /// The transposed copy, shape `[columns, rows]`.
+  public var transposed: Matrix {
+    var result = Matrix(rows: columns, columns: rows)
+    for row in 0..<rows {
+      for column in 0..<columns {
+        result.storage[column * rows + row] = storage[row * columns + column]
+      }
+    }
+    return result
+  }
+
+  /// The position of the first element that is NaN or infinite, or nil.
+  public var firstNonFinite: (row: Int, column: Int)? {
+    guard let index = storage.firstIndex(where: { !$0.isFinite }) else { return nil }
+    return (index / columns, index % columns)
+  }
+}
