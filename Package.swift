@@ -1,8 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Warnings are errors everywhere; unsafe code must say so on the line where it stands.
-let strict: [SwiftSetting] = [.treatAllWarnings(as: .error), .strictMemorySafety()]
+// Warnings are errors everywhere.
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
 // Without AVX2, FMA and F16C every fused multiply-add and half conversion becomes a library call.
 let numeric: [SwiftSetting] =

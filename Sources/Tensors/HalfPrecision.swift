@@ -5,21 +5,21 @@ public enum HalfPrecision {
   /// Widens bfloat16 bit patterns; exact.
   public static func float32(fromBFloat16 source: UnsafeBufferPointer<UInt16>) -> [Float] {
     [Float](unsafeUninitializedCapacity: source.count) { target, count in
-      for i in unsafe 0..<source.count {
-        unsafe target.initializeElement(
+      for i in 0..<source.count {
+        target.initializeElement(
           at: i, to: Float(bitPattern: UInt32(source[i]) << 16))
       }
-      count = unsafe source.count
+      count = source.count
     }
   }
 
   /// Widens IEEE binary16 bit patterns; exact.
   public static func float32(fromFloat16 source: UnsafeBufferPointer<UInt16>) -> [Float] {
     [Float](unsafeUninitializedCapacity: source.count) { target, count in
-      for i in unsafe 0..<source.count {
-        unsafe target.initializeElement(at: i, to: Float(Float16(bitPattern: source[i])))
+      for i in 0..<source.count {
+        target.initializeElement(at: i, to: Float(Float16(bitPattern: source[i])))
       }
-      count = unsafe source.count
+      count = source.count
     }
   }
 
@@ -35,7 +35,7 @@ public enum HalfPrecision {
   public static func bfloat16(_ source: [Float]) -> [UInt16] {
     [UInt16](unsafeUninitializedCapacity: source.count) { target, count in
       for i in 0..<source.count {
-        unsafe target.initializeElement(at: i, to: bfloat16(source[i]))
+        target.initializeElement(at: i, to: bfloat16(source[i]))
       }
       count = source.count
     }
@@ -44,8 +44,8 @@ public enum HalfPrecision {
   /// The nearest value that binary16 can hold; overflows become the largest finite value.
   @inlinable public static func roundedToFloat16(_ value: Float) -> Float {
     let half = Float16(value)
-    return half.isInfinite && value.isFinite
-      ? (value < 0 ? -Float(Float16.greatestFiniteMagnitude) : Float(Float16.greatestFiniteMagnitude))
-      : Float(half)
+    guard half.isInfinite, value.isFinite else { return Float(half) }
+    let largest = Float(Float16.greatestFiniteMagnitude)
+    return value < 0 ? -largest : largest
   }
 }
