@@ -41,6 +41,17 @@ public enum HalfPrecision {
     }
   }
 
+  /// Rounds `count` floats to bfloat16 side by side, ties to even.
+  public static func bfloat16(
+    _ source: UnsafePointer<Float>, count: Int, to target: UnsafeMutablePointer<UInt16>
+  ) {
+    // SAFETY: every chunk writes its own range of `target`.
+    nonisolated(unsafe) let (source, target) = (source, target)
+    forEachChunk(of: count, size: 1 << 16) { range in
+      for i in range { target[i] = bfloat16(source[i]) }
+    }
+  }
+
   /// The nearest value that binary16 can hold; overflows become the largest finite value.
   @inlinable public static func roundedToFloat16(_ value: Float) -> Float {
     let half = Float16(value)

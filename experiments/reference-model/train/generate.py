@@ -17,7 +17,7 @@ from typing import Callable, Iterator
 SPLITS = (("train", 88), ("calibration", 92), ("validation", 96), ("test", 100))
 DOCUMENT_SEPARATOR = "\n\n"
 FILE_SEED = 20_260_1
-TEXT_BYTES = {"calibration": 80_000, "validation": 60_000, "test": 60_000}
+TEXT_BYTES = {"calibration": 100_000, "validation": 80_000, "test": 100_000}
 MIXED_BYTES = 300_000
 ITEMS_PER_DOMAIN = 200
 
@@ -377,7 +377,7 @@ def assignments(rng: random.Random, document: Document) -> None:
         document.write(f"{target} = {left} + {right}\n")
         show(document, rng, "assign", target, values[target], list(values.values()))
         document.write("\n")
-    other = rng.choice(names)
+    other = rng.choice([name for name in names if name != target])
     show(document, rng, "assign", other, values[other], list(values.values()))
 
 

@@ -12,7 +12,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 
 from generate import DOMAINS, documents
 
-VOCABULARY_SIZE = 1024
+VOCABULARY_SIZE = 704
 END_OF_TEXT = "<|endoftext|>"
 DOCUMENTS_PER_DOMAIN = 6000
 

@@ -1,0 +1,71 @@
+/// Products of many small matrices that lie at a constant distance, as attention needs them.
+public enum BatchedProduct {
+  /// Where the matrices of one operand lie: `element(b, r, c) = base[b·batch + r·row + c·column]`.
+  public struct Strides: Sendable, Hashable {
+    public let batch: Int
+    public let row: Int
+    public let column: Int
+
+    public init(batch: Int, row: Int, column: Int = 1) {
+      self.batch = batch
+      self.row = row
+      self.column = column
+    }
+
+    var array: [Int] { [batch, row, column] }
+  }
+
+  /// `c[b] = a[b] · w[b]` in f32; shapes `[rows, inner] · [inner, columns]`.
+  public static func multiply(
+    batch: Int, rows: Int, inner: Int, columns: Int,
+    _ a: UnsafePointer<Float>, _ aStrides: Strides,
+    _ w: UnsafePointer<Float>, _ wStrides: Strides,
+    into c: UnsafeMutablePointer<Float>, _ cStrides: Strides
+  ) {
+    OneDNN.shared.execute(
+      shape(.f32, batch, rows, inner, columns, aStrides, wStrides, cStrides),
+      source: a, weights: w, destination: c)
+  }
+
+  /// The same with both operands in bfloat16.
+  public static func multiply(
+    batch: Int, rows: Int, inner: Int, columns: Int,
+    _ a: UnsafePointer<UInt16>, _ aStrides: Strides,
+    _ w: UnsafePointer<UInt16>, _ wStrides: Strides,
+    into c: UnsafeMutablePointer<Float>, _ cStrides: Strides
+  ) {
+    OneDNN.shared.execute(
+      shape(.bf16, batch, rows, inner, columns, aStrides, wStrides, cStrides),
+      source: a, weights: w, destination: c)
+  }
+
+  private static func shape(
+    _ precision: Precision, _ batch: Int, _ rows: Int, _ inner: Int, _ columns: Int,
+    _ a: Strides, _ w: Strides, _ c: Strides
+  ) -> ProductShape {
+    ProductShape(
+      batch: [batch], rows: rows, columns: columns, inner: inner, sourceStrides: a.array,
+      weights: .strided(w.array), destinationStrides: c.array, precision: precision)
+  }
+}
+
+extension Matrix {
+  /// The product `self · other`, shapes `[m, k] · [k, n]`.
+  public func times(_ other: Matrix) -> Matrix {
+    precondition(columns == other.rows, "[\(rows), \(columns)] · [\(other.rows), \(other.columns)]")
+    var product = Matrix(rows: rows, columns: other.columns)
+    guard !storage.isEmpty, !other.storage.isEmpty else { return product }
+    storage.withUnsafeBufferPointer { a in
+      other.storage.withUnsafeBufferPointer { b in
+        product.storage.withUnsafeMutableBufferPointer { c in
+          guard let a = a.baseAddress, let b = b.baseAddress, let c = c.baseAddress else { return }
+          BatchedProduct.multiply(
+            batch: 1, rows: rows, inner: columns, columns: other.columns,
+            a, .init(batch: 0, row: columns), b, .init(batch: 0, row: other.columns),
+            into: c, .init(batch: 0, row: other.columns))
+        }
+      }
+    }
+    return product
+  }
+}

@@ -1,0 +1,73 @@
+/// The weights of `y = x Wᵀ`, laid out once for fast products.
+///
+/// With `bf16`, weights and inputs are rounded to bfloat16 and summed in f32; outputs are f32.
+public struct LinearWeights: Sendable {
+  /// Output features.
+  public let rows: Int
+  /// Input features.
+  public let columns: Int
+  public let precision: Precision
+  private let bytes: AlignedBytes
+
+  /// - Parameter matrix: W, shape `[out, in]`.
+  public init(_ matrix: Matrix, precision: Precision) {
+    let shape = WeightShape(rows: matrix.rows, columns: matrix.columns, precision: precision)
+    let bytes =
+      switch precision {
+      case .f32:
+        matrix.storage.withUnsafeBytes { Self.reorder($0, shape) }
+      case .bf16:
+        HalfPrecision.bfloat16(matrix.storage).withUnsafeBytes { Self.reorder($0, shape) }
+      }
+    self.init(shape: shape, bytes: bytes)
+  }
+
+  private init(shape: WeightShape, bytes: AlignedBytes) {
+    rows = shape.rows
+    columns = shape.columns
+    precision = shape.precision
+    self.bytes = bytes
+  }
+
+  private static func reorder(
+    _ source: UnsafeRawBufferPointer, _ shape: WeightShape
+  )
+    -> AlignedBytes
+  {
+    guard let base = source.baseAddress else { return AlignedBytes(count: 0) }
+    return OneDNN.shared.reorder(base, shape: shape)
+  }
+
+  /// Rows that ``apply(_:rows:to:scratch:)`` reads and writes for `count` rows: few distinct
+  /// numbers, because each needs a primitive of its own.
+  public static func paddedRows(_ count: Int) -> Int {
+    let step = count <= 128 ? 16 : count <= 1024 ? 64 : 256
+    return (count + step - 1) / step * step
+  }
+
+  /// Computes `y = x Wᵀ`.
+  ///
+  /// - Parameters:
+  ///   - x: Inputs, `[rows, columns]` f32, with room for ``paddedRows(_:)`` rows.
+  ///   - rows: Rows that count; the padding rows hold any numbers and give any numbers.
+  ///   - y: Written, `[rows, self.rows]` f32, with room for the padded rows.
+  ///   - scratch: Holds the inputs in bfloat16 if that is the precision.
+  public func apply(
+    _ x: UnsafePointer<Float>, rows: Int, to y: UnsafeMutablePointer<Float>,
+    scratch: ScratchBuffer<UInt16>
+  ) {
+    guard rows > 0 else { return }
+    let padded = Self.paddedRows(rows)
+    let shape = ProductShape(
+      rows: padded, columns: self.rows, inner: columns, sourceStrides: [columns, 1],
+      weights: .reordered, destinationStrides: [self.rows, 1], precision: precision)
+    switch precision {
+    case .f32:
+      OneDNN.shared.execute(shape, source: x, weights: bytes.base, destination: y)
+    case .bf16:
+      let half = scratch.reserve(padded * columns)
+      HalfPrecision.bfloat16(x, count: rows * columns, to: half)
+      OneDNN.shared.execute(shape, source: half, weights: bytes.base, destination: y)
+    }
+  }
+}

@@ -1,0 +1,6 @@
+/// The number format in which matrix products read their operands; sums are always f32.
+public enum Precision: String, Sendable, Codable, CaseIterable {
+  case f32, bf16
+
+  var bytesPerElement: Int { self == .f32 ? 4 : 2 }
+}
