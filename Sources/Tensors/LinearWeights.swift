@@ -22,6 +22,17 @@ public struct LinearWeights: Sendable {
     self.init(shape: shape, bytes: bytes)
   }
 
+  /// Stacks several matrices with equal input width, so that one product serves all of them.
+  public init(stacking matrices: [Matrix], precision: Precision) {
+    let columns = matrices.first?.columns ?? 0
+    precondition(matrices.allSatisfy { $0.columns == columns }, "inputs differ in width")
+    self.init(
+      Matrix(
+        rows: matrices.reduce(0) { $0 + $1.rows }, columns: columns,
+        storage: matrices.flatMap(\.storage)),
+      precision: precision)
+  }
+
   private init(shape: WeightShape, bytes: AlignedBytes) {
     rows = shape.rows
     columns = shape.columns

@@ -1,0 +1,89 @@
+import Tensors
+
+/// A gated expert: y = down(silu(gate x) · up x).
+struct Expert {
+  /// gate and up stacked: `[2 · width, hidden]`.
+  private let gateUp: LinearWeights
+  /// `[hidden, width]`.
+  private let down: LinearWeights
+
+  private let inputs = ScratchBuffer<Float>()
+  private let gated = ScratchBuffer<Float>()
+  private let outputs = ScratchBuffer<Float>()
+
+  init(
+    keys: (gate: String, up: String, down: String), source: some WeightSource,
+    precision: Precision
+  ) throws {
+    let (hidden, width) = (
+      source.configuration.hiddenSize, source.configuration.intermediateSize
+    )
+    gateUp = LinearWeights(
+      stacking: [
+        try source.matrix(keys.gate, rows: width, columns: hidden),
+        try source.matrix(keys.up, rows: width, columns: hidden),
+      ], precision: precision)
+    down = LinearWeights(
+      try source.matrix(keys.down, rows: hidden, columns: width), precision: precision)
+  }
+
+  /// Sends the routed tokens through the expert and adds weight · y to their rows.
+  ///
+  /// - Parameters:
+  ///   - x: Normalized residual stream, `[tokens, hidden]`.
+  ///   - routed: Row and applied weight of each token routed here.
+  ///   - y: `[tokens, hidden]`.
+  ///   - tap: Is shown the inputs of gate/up and of down.
+  func apply(
+    _ x: UnsafePointer<Float>, routed: [Routing.Assignment],
+    addingTo y: UnsafeMutablePointer<Float>, expert index: Int, tap: (any LayerTap)?,
+    half: ScratchBuffer<UInt16>
+  ) {
+    guard !routed.isEmpty else { return }
+    let (hidden, width, rows) = (gateUp.columns, down.columns, routed.count)
+    let padded = LinearWeights.paddedRows(rows)
+    let input = inputs.reserve(padded * max(hidden, width))
+    for (row, assignment) in routed.enumerated() {
+      (input + row * hidden).update(from: x + assignment.token * hidden, count: hidden)
+    }
+    tap?.observe(.gateUpInput(expert: index), input, rows: rows, columns: hidden)
+    let both = gated.reserve(padded * 2 * width)
+    gateUp.apply(input, rows: rows, to: both, scratch: half)
+    swiGLU(both, rows: rows, into: input)
+    tap?.observe(.downInput(expert: index), input, rows: rows, columns: width)
+    let output = outputs.reserve(padded * hidden)
+    down.apply(input, rows: rows, to: output, scratch: half)
+    scatter(output, routed: routed, addingTo: y)
+  }
+
+  private func swiGLU(
+    _ both: UnsafePointer<Float>, rows: Int, into activation: UnsafeMutablePointer<Float>
+  ) {
+    let width = down.columns
+    // SAFETY: every chunk reads and writes its own rows.
+    nonisolated(unsafe) let (both, activation) = (both, activation)
+    forEachChunk(of: rows, size: 32) { range in
+      for row in range {
+        VectorMath.swiGLU(
+          gate: both + row * 2 * width, up: both + row * 2 * width + width,
+          into: activation + row * width, count: width)
+      }
+    }
+  }
+
+  private func scatter(
+    _ output: UnsafePointer<Float>, routed: [Routing.Assignment],
+    addingTo y: UnsafeMutablePointer<Float>
+  ) {
+    let hidden = down.rows
+    // SAFETY: a token is routed to an expert at most once, so rows of `y` are not shared.
+    nonisolated(unsafe) let (output, y) = (output, y)
+    forEachChunk(of: routed.count, size: 128) { range in
+      for row in range {
+        let (source, target) = (output + row * hidden, y + routed[row].token * hidden)
+        let weight = routed[row].weight
+        for i in 0..<hidden { target[i] += weight * source[i] }
+      }
+    }
+  }
+}

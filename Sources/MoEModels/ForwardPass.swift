@@ -1,0 +1,151 @@
+import Checkpoints
+import Tensors
+
+/// Token sequences through a model, one layer after the other.
+///
+/// All sequences go through layer 0, then all through layer 1: weights of one layer are in memory
+/// at a time, and so are the activations of all tokens given, `tokens · hidden` floats.
+public final class ForwardPass {
+  public let source: any WeightSource
+  public let precision: Precision
+  private let batchTokens: Int
+  private let rotary: RotaryEmbedding
+  private let batches: [SequenceBatch]
+  private let hiddenStates = ScratchBuffer<Float>()
+  private let tokens: Int
+
+  /// Embeds the sequences.
+  ///
+  /// - Parameters:
+  ///   - sequences: Token ids; empty sequences are refused.
+  ///   - batchTokens: About how many tokens go through a layer together.
+  /// - Throws: ``ForwardPassError`` for an id outside the vocabulary or a sequence too long.
+  public init(
+    _ sequences: [[Int32]], source: any WeightSource, precision: Precision,
+    batchTokens: Int = 2048
+  ) throws {
+    let configuration = source.configuration
+    self.source = source
+    self.precision = precision
+    self.batchTokens = batchTokens
+    tokens = sequences.reduce(0) { $0 + $1.count }
+    batches = Self.batches(of: sequences.map(\.count), tokens: batchTokens)
+    let longest = sequences.map(\.count).max() ?? 0
+    guard longest <= configuration.maximumPositions else {
+      throw ForwardPassError.tooLong(longest, maximum: configuration.maximumPositions)
+    }
+    if let window = configuration.slidingWindow, longest > window {
+      throw ForwardPassError.slidingWindow(window, length: longest)
+    }
+    rotary = RotaryEmbedding(
+      headDimension: configuration.headDimension, theta: configuration.ropeTheta,
+      positions: longest)
+    try embed(sequences)
+  }
+
+  /// Sends everything through the layers that remain.
+  ///
+  /// - Parameter progress: Called after every layer with the number of layers done.
+  public func runLayers(progress: (Int) throws -> Void = { _ in }) throws {
+    for index in 0..<source.configuration.layerCount {
+      try runLayer(index, tap: nil)
+      try progress(index + 1)
+    }
+  }
+
+  /// Sends everything through layer `index`, which must be the next one.
+  public func runLayer(_ index: Int, tap: (any LayerTap)?) throws {
+    let layer = try MixtralLayer(
+      index: index, source: source, rotary: rotary, precision: precision)
+    let hidden = source.configuration.hiddenSize
+    let x = hiddenStates.reserve(tokens * hidden)
+    var start = 0
+    for batch in batches {
+      layer.apply(x + start * hidden, batch: batch, tap: tap)
+      start += batch.tokens
+    }
+  }
+
+  /// Final norm and output head.
+  ///
+  /// - Parameter body: Gets the index of the first token, the number of rows, and logits
+  ///   `[rows, vocabulary]`, valid during the call; tokens are counted over all sequences in order.
+  public func forEachLogits(
+    _ body: (_ firstToken: Int, _ rows: Int, _ logits: UnsafeMutablePointer<Float>) throws -> Void
+  ) throws {
+    let c = source.configuration
+    let norm = RMSNorm(
+      weight: try source.vector("model.norm.weight", count: c.hiddenSize), epsilon: c.normEpsilon)
+    let name = c.tiesWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight"
+    let head = LinearWeights(
+      try source.matrix(name, rows: c.vocabularySize, columns: c.hiddenSize), precision: precision)
+    // 4 MiB of logits at a time stay in the cache between head and consumer.
+    let block = max(16, min(batchTokens, (1 << 20) / c.vocabularySize / 16 * 16))
+    let (normalized, logits) = (ScratchBuffer<Float>(), ScratchBuffer<Float>())
+    let half = ScratchBuffer<UInt16>()
+    let x = hiddenStates.reserve(tokens * c.hiddenSize)
+    for start in stride(from: 0, to: tokens, by: block) {
+      let rows = min(block, tokens - start)
+      let padded = LinearWeights.paddedRows(rows)
+      let n = normalized.reserve(padded * c.hiddenSize)
+      norm.apply(x + start * c.hiddenSize, rows: rows, to: n)
+      let y = logits.reserve(padded * c.vocabularySize)
+      head.apply(n, rows: rows, to: y, scratch: half)
+      try body(start, rows, y)
+    }
+  }
+
+  private func embed(_ sequences: [[Int32]]) throws {
+    let c = source.configuration
+    let table = try source.matrix(
+      "model.embed_tokens.weight", rows: c.vocabularySize, columns: c.hiddenSize)
+    let x = hiddenStates.reserve(tokens * c.hiddenSize)
+    var row = 0
+    for token in sequences.joined() {
+      guard (0..<c.vocabularySize).contains(Int(token)) else {
+        throw ForwardPassError.unknownToken(token, vocabulary: c.vocabularySize)
+      }
+      table.storage.withUnsafeBufferPointer { table in
+        guard let base = table.baseAddress else { return }
+        (x + row * c.hiddenSize).update(from: base + Int(token) * c.hiddenSize, count: c.hiddenSize)
+      }
+      row += 1
+    }
+    source.releasePages(of: "model.embed_tokens.weight")
+  }
+
+  private static func batches(of lengths: [Int], tokens: Int) -> [SequenceBatch] {
+    var result: [SequenceBatch] = []
+    var current: [Int] = []
+    for length in lengths {
+      if !current.isEmpty, current.reduce(0, +) + length > tokens {
+        result.append(SequenceBatch(lengths: current))
+        current = []
+      }
+      current.append(length)
+    }
+    if !current.isEmpty { result.append(SequenceBatch(lengths: current)) }
+    return result
+  }
+}
+
+/// Why token sequences cannot go through a model.
+public enum ForwardPassError: Error, Equatable, CustomStringConvertible {
+  case unknownToken(Int32, vocabulary: Int)
+  case tooLong(Int, maximum: Int)
+  case slidingWindow(Int, length: Int)
+
+  public var description: String {
+    switch self {
+    case .unknownToken(let id, let vocabulary):
+      "Token id \(id) is outside the model's vocabulary of \(vocabulary): tokenizer.json and "
+        + "config.json do not belong together."
+    case .tooLong(let length, let maximum):
+      "A sequence of \(length) tokens is longer than the model's max_position_embeddings "
+        + "\(maximum); use a context of at most \(maximum)."
+    case .slidingWindow(let window, let length):
+      "A sequence of \(length) tokens exceeds the model's sliding_window \(window), which is not "
+        + "implemented; use a context of at most \(window)."
+    }
+  }
+}

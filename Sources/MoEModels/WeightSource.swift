@@ -1,0 +1,16 @@
+import Checkpoints
+import Tensors
+
+/// Where a model's weights come from: a checkpoint, or a checkpoint with quantized modules over it.
+///
+/// Weights are read one layer at a time and may be forgotten after it.
+public protocol WeightSource: Sendable {
+  var configuration: ModelConfiguration { get }
+  /// The tensor widened to f32; throws if it is missing, of another shape, or holds NaN.
+  func matrix(_ name: String, rows: Int, columns: Int) throws -> Matrix
+  func vector(_ name: String, count: Int) throws -> [Float]
+  /// Says that the pages of this tensor are not needed soon.
+  func releasePages(of name: String)
+}
+
+extension Checkpoint: WeightSource {}
