@@ -15,3 +15,5 @@ static inline hid_t assay_h5p_group_create(void) { return H5P_GROUP_CREATE; }
 static inline unsigned assay_h5f_acc_rdonly(void) { return H5F_ACC_RDONLY; }
 static inline unsigned assay_h5f_acc_excl(void) { return H5F_ACC_EXCL; }
 static inline hsize_t assay_h5s_unlimited(void) { return H5S_UNLIMITED; }
+static inline unsigned assay_h5f_obj_all(void) { return H5F_OBJ_ALL; }
+static inline unsigned assay_h5o_info_basic(void) { return H5O_INFO_BASIC; }

@@ -44,7 +44,8 @@ final class MixtralLayer: DecoderLayer {
       try source.matrix(keys.output, rows: c.hiddenSize, columns: queryWidth),
       precision: precision)
     attention = CausalAttention(
-      heads: c.attentionHeadCount, keyValueHeads: c.keyValueHeadCount, headDimension: c.headDimension,
+      heads: c.attentionHeadCount, keyValueHeads: c.keyValueHeadCount,
+      headDimension: c.headDimension,
       rotary: rotary, precision: precision)
     expertNorm = RMSNorm(
       weight: try source.vector(keys.expertNorm, count: c.hiddenSize), epsilon: c.normEpsilon)
