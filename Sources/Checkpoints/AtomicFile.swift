@@ -1,0 +1,68 @@
+import Foundation
+
+/// A file that appears under its name only when it is complete and on disk.
+///
+/// Bytes go to a temporary file in the same folder; ``commit()`` syncs and renames it. Without a
+/// commit the temporary file is removed.
+final class AtomicFile {
+  private let path: String
+  private var temporaryPath: String
+  private var descriptor: Int32
+
+  /// - Throws: ``CheckpointError/cannotWrite(file:reason:)``.
+  init(_ url: URL) throws(CheckpointError) {
+    path = url.path
+    var template = Array((url.path + ".XXXXXX").utf8CString)
+    descriptor = mkstemp(&template)
+    temporaryPath = template.withUnsafeBufferPointer { buffer in
+      buffer.baseAddress.map { String(cString: $0) } ?? ""
+    }
+    guard descriptor >= 0 else { throw failure() }
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    // mkstemp makes the file private; a checkpoint is readable like any other file.
+    fchmod(descriptor, 0o644)
+  }
+
+  deinit {
+    guard descriptor >= 0 else { return }
+    close(descriptor)
+    unlink(temporaryPath)
+  }
+
+  /// Writes all bytes at the end.
+  ///
+  /// - Throws: ``CheckpointError/cannotWrite(file:reason:)``.
+  func append(_ bytes: [UInt8]) throws(CheckpointError) {
+    var done = 0
+    while done < bytes.count {
+      let written = bytes.withUnsafeBytes { buffer in
+        write(descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done)
+      }
+      if written < 0 && errno == EINTR { continue }
+      guard written > 0 else { throw failure() }
+      done += written
+    }
+  }
+
+  /// Puts the file in its place.
+  ///
+  /// - Throws: ``CheckpointError/cannotWrite(file:reason:)``.
+  func commit() throws(CheckpointError) {
+    guard fsync(descriptor) == 0, rename(temporaryPath, path) == 0 else { throw failure() }
+    close(descriptor)
+    descriptor = -1
+    syncDirectory()
+  }
+
+  /// Makes the rename itself durable, where the file system can.
+  private func syncDirectory() {
+    let directory = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_CLOEXEC)
+    guard directory >= 0 else { return }
+    fsync(directory)
+    close(directory)
+  }
+
+  private func failure() -> CheckpointError {
+    .cannotWrite(file: path, reason: String(cString: strerror(errno)))
+  }
+}

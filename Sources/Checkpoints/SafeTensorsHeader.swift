@@ -1,0 +1,128 @@
+import Foundation
+
+/// The checked header of a safetensors file: which bytes belong to which tensor.
+///
+/// Layout: 8 bytes little-endian header length N, N bytes of JSON, then the data; offsets in the
+/// JSON count from the end of the header.
+/// - SeeAlso: https://github.com/huggingface/safetensors, "Format".
+struct SafeTensorsHeader: Sendable {
+  /// The limit of the reference implementation, in bytes.
+  static let largestByteCount = 100_000_000
+
+  private(set) var tensors: [String: TensorInfo] = [:]
+  /// Where each tensor's bytes lie in the file.
+  private(set) var ranges: [String: Range<Int>] = [:]
+  let metadata: [String: String]
+
+  /// Reads and checks the header.
+  ///
+  /// - Throws: ``CheckpointError`` if the length, an element type, a shape or an offset is not valid,
+  ///   if tensors overlap, or if bytes belong to no tensor.
+  init(_ file: MappedFile) throws(CheckpointError) {
+    let dataStart = try Self.dataStart(of: file)
+    let json = file.withBytes(in: 8..<dataStart) { Data($0) }
+    let records: HeaderRecords
+    do {
+      records = try JSONDecoder().decode(HeaderRecords.self, from: json)
+    } catch {
+      throw .malformedHeader(file: file.path, reason: "\(error)")
+    }
+    metadata = records.metadata
+    let dataBytes = file.count - dataStart
+    for (name, record) in records.tensors {
+      let (info, range) = try record.checked(name: name, file: file.path, dataBytes: dataBytes)
+      tensors[name] = info
+      ranges[name] = range.lowerBound + dataStart..<range.upperBound + dataStart
+    }
+    try checkCoverage(of: dataStart..<file.count, file: file.path)
+  }
+
+  private static func dataStart(of file: MappedFile) throws(CheckpointError) -> Int {
+    guard file.count >= 8 else { throw .truncatedFile(file: file.path, bytes: file.count) }
+    let length = file.withBytes(in: 0..<8) {
+      UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self))
+    }
+    guard length <= largestByteCount, length <= file.count - 8 else {
+      throw .headerOutOfRange(file: file.path, headerBytes: length, fileBytes: file.count)
+    }
+    return 8 + Int(length)
+  }
+
+  /// Every byte of the data belongs to exactly one tensor.
+  private func checkCoverage(of data: Range<Int>, file: String) throws(CheckpointError) {
+    let ordered = ranges.sorted {
+      ($0.value.lowerBound, $0.value.upperBound, $0.key)
+        < ($1.value.lowerBound, $1.value.upperBound, $1.key)
+    }
+    var (end, previous) = (data.lowerBound, "")
+    for (name, range) in ordered {
+      guard range.lowerBound >= end else {
+        throw .overlappingTensors(file: file, first: previous, second: name)
+      }
+      guard range.lowerBound == end else {
+        throw .unindexedBytes(
+          file: file, begin: end - data.lowerBound, end: range.lowerBound - data.lowerBound)
+      }
+      (end, previous) = (range.upperBound, name)
+    }
+    guard end == data.upperBound else {
+      throw .unindexedBytes(
+        file: file, begin: end - data.lowerBound, end: data.upperBound - data.lowerBound)
+    }
+  }
+}
+
+/// The header's JSON before any check.
+private struct HeaderRecords: Decodable {
+  var metadata: [String: String] = [:]
+  var tensors: [String: TensorRecord] = [:]
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: AnyKey.self)
+    for key in container.allKeys {
+      if key.stringValue == SafeTensorsWriter.metadataKey {
+        metadata = try container.decode([String: String].self, forKey: key)
+      } else {
+        tensors[key.stringValue] = try container.decode(TensorRecord.self, forKey: key)
+      }
+    }
+  }
+}
+
+/// One tensor's entry in the header's JSON.
+private struct TensorRecord: Decodable {
+  let dtype: String
+  let shape: [Int]
+  let offsets: [Int]
+
+  enum CodingKeys: String, CodingKey {
+    case dtype
+    case shape
+    case offsets = "data_offsets"
+  }
+
+  /// The entry, once type, shape and offsets agree with each other and with the data's size.
+  func checked(
+    name: String, file: String, dataBytes: Int
+  ) throws(CheckpointError) -> (TensorInfo, Range<Int>) {
+    guard let type = ElementType(rawValue: dtype) else {
+      throw .unknownElementType(file: file, tensor: name, found: dtype)
+    }
+    guard let expected = type.byteCount(ofShape: shape) else {
+      throw .invalidShape(file: file, tensor: name, shape: shape)
+    }
+    guard offsets.count == 2 else {
+      throw .malformedHeader(
+        file: file, reason: "tensor \(name) has \(offsets.count) data_offsets, expected 2")
+    }
+    let (begin, end) = (offsets[0], offsets[1])
+    guard 0 <= begin, begin <= end, end <= dataBytes else {
+      throw .offsetsOutOfRange(
+        file: file, tensor: name, begin: begin, end: end, dataBytes: dataBytes)
+    }
+    guard end - begin == expected else {
+      throw .wrongByteCount(file: file, tensor: name, expected: expected, found: end - begin)
+    }
+    return (TensorInfo(name: name, dtype: type, shape: shape, byteCount: expected), begin..<end)
+  }
+}

@@ -1,0 +1,113 @@
+public import Foundation
+
+/// A tensor to be written.
+public struct TensorPayload: Sendable, Equatable {
+  public var name: String
+  public var dtype: ElementType
+  /// Sizes, outermost first; empty for a scalar.
+  public var shape: [Int]
+  /// Elements, little-endian, row-major.
+  public var bytes: [UInt8]
+
+  public init(name: String, dtype: ElementType, shape: [Int], bytes: [UInt8]) {
+    self.name = name
+    self.dtype = dtype
+    self.shape = shape
+    self.bytes = bytes
+  }
+}
+
+/// Writes safetensors files, byte for byte the same for the same content.
+///
+/// Tensors are stored by element type, widest first, then by name, as the reference implementation
+/// does: so every tensor is aligned to its element size. Metadata keys are sorted; the header is
+/// padded with spaces to a multiple of 8 bytes.
+public enum SafeTensorsWriter {
+  static let metadataKey = "__metadata__"
+
+  /// Writes a file in place of any earlier one; after a failure the earlier one is untouched.
+  ///
+  /// - Throws: ``CheckpointError`` if a name is given twice or reserved, if bytes do not match the
+  ///   shape, or if the file cannot be written.
+  public static func write(
+    _ tensors: [TensorPayload], metadata: [String: String], to url: URL
+  ) throws(CheckpointError) {
+    try check(tensors, file: url.path)
+    let ordered = tensors.sorted(by: isStoredBefore)
+    let file = try AtomicFile(url)
+    try file.append(header(of: ordered, metadata: metadata))
+    for tensor in ordered { try file.append(tensor.bytes) }
+    try file.commit()
+  }
+
+  private static func check(_ tensors: [TensorPayload], file: String) throws(CheckpointError) {
+    var names: Set<String> = []
+    for tensor in tensors {
+      guard tensor.name != metadataKey else {
+        throw .reservedName(file: file, tensor: tensor.name)
+      }
+      guard names.insert(tensor.name).inserted else {
+        throw .duplicateTensor(file: file, tensor: tensor.name)
+      }
+      guard let expected = tensor.dtype.byteCount(ofShape: tensor.shape) else {
+        throw .invalidShape(file: file, tensor: tensor.name, shape: tensor.shape)
+      }
+      guard tensor.bytes.count == expected else {
+        throw .wrongByteCount(
+          file: file, tensor: tensor.name, expected: expected, found: tensor.bytes.count)
+      }
+    }
+  }
+
+  private static let rankOfType = Dictionary(
+    uniqueKeysWithValues: ElementType.allCases.enumerated().map { ($1, $0) })
+
+  private static func isStoredBefore(_ left: TensorPayload, _ right: TensorPayload) -> Bool {
+    let (leftRank, rightRank) = (rankOfType[left.dtype] ?? 0, rankOfType[right.dtype] ?? 0)
+    guard leftRank == rightRank else { return leftRank > rightRank }
+    return left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
+  }
+
+  /// Length and JSON, padded.
+  private static func header(of tensors: [TensorPayload], metadata: [String: String]) -> [UInt8] {
+    var entries: [String] = []
+    if !metadata.isEmpty {
+      let pairs = metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+        .map { "\(quoted($0.key)):\(quoted($0.value))" }
+      entries.append("\(quoted(metadataKey)):{\(pairs.joined(separator: ","))}")
+    }
+    var offset = 0
+    for tensor in tensors {
+      let end = offset + tensor.bytes.count
+      let shape = tensor.shape.map(String.init).joined(separator: ",")
+      entries.append(
+        "\(quoted(tensor.name)):{\"dtype\":\"\(tensor.dtype.rawValue)\",\"shape\":[\(shape)],"
+          + "\"data_offsets\":[\(offset),\(end)]}")
+      offset = end
+    }
+    var json = Array("{\(entries.joined(separator: ","))}".utf8)
+    while !json.count.isMultiple(of: 8) { json.append(UInt8(ascii: " ")) }
+    return withUnsafeBytes(of: UInt64(json.count).littleEndian, Array.init) + json
+  }
+
+  /// A JSON string literal, with the escapes that the reference implementation uses.
+  private static func quoted(_ text: String) -> String {
+    var result = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": result += "\\\""
+      case "\\": result += "\\\\"
+      case "\n": result += "\\n"
+      case "\r": result += "\\r"
+      case "\t": result += "\\t"
+      case "\u{8}": result += "\\b"
+      case "\u{C}": result += "\\f"
+      case "\0"..."\u{1F}":
+        let digits = String(scalar.value, radix: 16)
+        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result + "\""
+  }
+}

@@ -1,0 +1,73 @@
+import Foundation
+
+/// The safetensors files of a checkpoint folder and which of them holds each tensor.
+struct WeightFiles: Sendable {
+  static let singleName = "model.safetensors"
+  static let indexName = "model.safetensors.index.json"
+
+  /// Names of the weight files, and of the index if there is one.
+  let fileNames: [String]
+  let fileOfTensor: [String: SafeTensorsFile]
+
+  /// Opens the single file or all shards of the index.
+  ///
+  /// - Throws: ``CheckpointError``.
+  init(_ directory: URL) throws(CheckpointError) {
+    let single = directory.appendingPathComponent(Self.singleName)
+    let index = directory.appendingPathComponent(Self.indexName)
+    if FileManager.default.fileExists(atPath: single.path) {
+      let file = try SafeTensorsFile(single)
+      fileNames = [Self.singleName]
+      fileOfTensor = file.tensors.mapValues { _ in file }
+    } else if FileManager.default.fileExists(atPath: index.path) {
+      let weightMap = try Self.weightMap(index)
+      fileNames = [Self.indexName] + Set(weightMap.values).sorted()
+      fileOfTensor = try Self.openShards(weightMap, directory: directory, index: index.path)
+    } else {
+      throw .noWeights(directory: directory.path)
+    }
+  }
+
+  /// Tensor name to shard name.
+  private static func weightMap(_ index: URL) throws(CheckpointError) -> [String: String] {
+    struct Index: Decodable {
+      let weightMap: [String: String]
+      enum CodingKeys: String, CodingKey { case weightMap = "weight_map" }
+    }
+    let map: [String: String]
+    do {
+      map = try JSONDecoder().decode(Index.self, from: Data(contentsOf: index)).weightMap
+    } catch {
+      throw .malformedIndex(file: index.path, reason: "\(error)")
+    }
+    // A shard lies beside its index: a path would reach files that are not hashed with the model.
+    for (tensor, shard) in map.sorted(by: { $0.key < $1.key })
+    where shard.contains("/") || !shard.hasSuffix(".safetensors") {
+      throw .malformedIndex(
+        file: index.path,
+        reason: "tensor \(tensor) lies in \(shard), expected the name of a .safetensors file")
+    }
+    return map
+  }
+
+  private static func openShards(
+    _ weightMap: [String: String], directory: URL, index: String
+  ) throws(CheckpointError) -> [String: SafeTensorsFile] {
+    var shards: [String: SafeTensorsFile] = [:]
+    var fileOfTensor: [String: SafeTensorsFile] = [:]
+    for (tensor, shard) in weightMap.sorted(by: { $0.key < $1.key }) {
+      let url = directory.appendingPathComponent(shard)
+      guard FileManager.default.fileExists(atPath: url.path) else {
+        throw .missingShard(index: index, shard: shard, tensor: tensor)
+      }
+      let file: SafeTensorsFile
+      if let opened = shards[shard] { file = opened } else { file = try SafeTensorsFile(url) }
+      shards[shard] = file
+      guard file.tensors[tensor] != nil else {
+        throw .tensorNotInShard(index: index, shard: shard, tensor: tensor)
+      }
+      fileOfTensor[tensor] = file
+    }
+    return fileOfTensor
+  }
+}
