@@ -9,6 +9,7 @@ that do not overlap; the tail is dropped. In each window the last L - 1 tokens a
 perplexity       exp of the mean over windows of the window's mean cross entropy
 bitsPerByte      sum of the scored tokens' negative log-likelihoods / ln 2 / bytes of text those tokens stand for
 seconds          forward passes and losses; not loading, tokenizing or one forward pass to warm up
+cpuSeconds       processor time of the same, over all threads: on a busy machine it says more than seconds
 tokensPerSecond  scoredTokens / seconds
 Prints one line of JSON.
 """
@@ -62,15 +63,16 @@ def window_losses(model: PreTrainedModel, windows: torch.Tensor) -> torch.Tensor
     return losses.view(len(windows), -1).double().sum(dim=1)
 
 
-def score_windows(model: PreTrainedModel, windows: torch.Tensor, batch: int) -> tuple[torch.Tensor, float]:
+def score_windows(model: PreTrainedModel, windows: torch.Tensor, batch: int) -> tuple[torch.Tensor, float, float]:
+    """The windows' losses, then the wall-clock and the processor seconds they took."""
     with torch.inference_mode():
         window_losses(model, windows[:batch])  # the first pass also chooses and prepares kernels
-        start = time.perf_counter()
+        wall, processor = time.perf_counter(), time.process_time()
         losses = torch.cat([window_losses(model, part) for part in windows.split(batch)])
-        return losses, time.perf_counter() - start
+        return losses, time.perf_counter() - wall, time.process_time() - processor
 
 
-def summary(losses: torch.Tensor, windows: torch.Tensor, byte_lengths: list[int], seconds: float) -> dict[str, object]:
+def summary(losses: torch.Tensor, windows: torch.Tensor, byte_lengths: list[int]) -> dict[str, object]:
     scored = windows[:, 1:]
     text_bytes = torch.tensor(byte_lengths)[scored].sum().item()
     return {
@@ -79,8 +81,14 @@ def summary(losses: torch.Tensor, windows: torch.Tensor, byte_lengths: list[int]
         "windows": len(windows),
         "scoredTokens": scored.numel(),
         "scoredBytes": text_bytes,
+    }
+
+
+def speed(scored_tokens: int, seconds: float, cpu_seconds: float) -> dict[str, float]:
+    return {
         "seconds": round(seconds, 3),
-        "tokensPerSecond": round(scored.numel() / seconds, 1),
+        "tokensPerSecond": round(scored_tokens / seconds, 1),
+        "cpuSeconds": round(cpu_seconds, 3),
     }
 
 
@@ -101,9 +109,10 @@ def main() -> None:
         text = wikitext_document(text)
     tokenizer = load_tokenizer(arguments.model)
     windows = split_windows(tokenize(tokenizer, text), arguments.context)[: arguments.windows]
-    losses, seconds = score_windows(load_model(arguments), windows, arguments.batch)
+    losses, *seconds = score_windows(load_model(arguments), windows, arguments.batch)
     settings = {name: getattr(arguments, name) for name in ("context", "format", "dtype", "batch", "threads", "experts")}
-    result = summary(losses, windows, token_byte_lengths(tokenizer), seconds)
+    result = summary(losses, windows, token_byte_lengths(tokenizer))
+    result |= speed(result["scoredTokens"], *seconds)
     print(json.dumps({**result, "settings": settings, "versions": versions()}))
 
 

@@ -21,7 +21,7 @@ def add_model_arguments(parser: argparse.ArgumentParser, batch: int) -> None:
     parser.add_argument("--dtype", choices=sorted(DTYPES), default="f32")
     parser.add_argument("--batch", type=int, default=batch, help="sequences in one forward pass")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--experts", choices=["eager", "grouped_mm", "batched_mm"], default="grouped_mm",
+    parser.add_argument("--experts", choices=["eager", "grouped_mm", "batched_mm"], default="eager",
                         help="transformers' experts_implementation; the default was the fastest on a CPU")
 
 
