@@ -23,11 +23,12 @@ let package = Package(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
 
     .target(name: "Tensors", dependencies: ["COpenBLAS", "COneDNN"], swiftSettings: numeric),
     .target(name: "HDF5", dependencies: ["CHDF5"], swiftSettings: strict),
     .target(name: "Statistics", swiftSettings: strict),
-    .target(name: "Checkpoints", dependencies: ["Tensors"], swiftSettings: numeric),
+    .target(name: "Checkpoints", dependencies: ["Tensors", "CZlib"], swiftSettings: numeric),
     .target(name: "MoEModels", dependencies: ["Checkpoints"], swiftSettings: numeric),
     .target(name: "Quantization", dependencies: ["Tensors"], swiftSettings: numeric),
     .target(name: "Calibration", dependencies: ["MoEModels", "HDF5"], swiftSettings: numeric),

@@ -57,6 +57,9 @@ public struct Tokenizer: Sendable {
   /// The id of a token as the file spells it, or nil.
   public func id(of token: String) -> Int32? { vocabulary.id(of: token) }
 
+  /// The bytes of text that an id stands for, or nil if there is no such token.
+  public func bytes(of id: Int32) -> [UInt8]? { vocabulary.bytes(id) }
+
   /// The ids of a text.
   ///
   /// - Parameter addSpecialTokens: Whether the post-processor's tokens, such as a beginning-of-text

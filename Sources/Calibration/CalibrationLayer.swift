@@ -1,0 +1,79 @@
+import Foundation
+import HDF5
+import Tensors
+
+/// The statistics of one layer, read from its file piece by piece.
+public struct CalibrationLayer: Sendable {
+  static let format = "assay.calibration"
+  static let formatVersion = "1.0.0"
+  static let howTo = """
+    hessian is the lower triangle of S = sum of x x^T, row by row: H = np.zeros((n, n)); \
+    H[np.tril_indices(n)] = v; H = H + np.tril(H, -1).T. Means are S / tokens.
+    """
+
+  public let layer: Int
+  private let file: HDF5Reader
+
+  /// How often each expert was chosen.
+  public let count: [Int64]
+  /// Σ of its softmax probabilities when chosen, before renormalization.
+  public let weightBefore: [Double]
+  /// Σ of the weights applied to its output.
+  public let weightAfter: [Double]
+  /// Tokens that went through the layer, N.
+  public let tokens: Int
+  /// Σ ‖y‖² of the MoE block's output over these tokens.
+  public let outputEnergy: Double
+
+  /// Opens `layer-NN.h5` in a calibration folder.
+  ///
+  /// - Throws: ``HDF5Error``.
+  public init(_ layer: Int, in directory: URL, experts: Int) throws(HDF5Error) {
+    self.layer = layer
+    file = try HDF5Reader(Self.url(layer, in: directory))
+    let format = try file.textAttribute("format")
+    guard format == Self.format else {
+      throw .wrongFormat(path: file.path, expected: Self.format, found: format)
+    }
+    let version = try file.textAttribute("format_version")
+    guard version.hasPrefix("1.") else {
+      throw .wrongFormat(
+        path: file.path, expected: "\(Self.format) 1.x", found: "\(format) \(version)")
+    }
+    let root = Self.group(layer)
+    count = try file.read("\(root)/router/count", count: experts)
+    weightBefore = try file.read("\(root)/router/weight_before", count: experts)
+    weightAfter = try file.read("\(root)/router/weight_after", count: experts)
+    tokens = Int(try file.integerAttribute("tokens", of: "\(root)/router"))
+    outputEnergy = try file.read("\(root)/moe/output_energy", as: Double.self, count: 1)[0]
+  }
+
+  /// S = Σ x xᵀ of an input.
+  ///
+  /// - Parameter order: Channels that it must have.
+  public func sum(at site: InputSite, order: Int) throws(HDF5Error) -> SymmetricMatrix {
+    SymmetricMatrix(
+      order: order,
+      packed: try file.read(
+        "\(Self.group(layer))/\(site.path)/hessian", count: order * (order + 1) / 2))
+  }
+
+  /// Rows that went into ``sum(at:order:)``.
+  public func tokens(at site: InputSite) throws(HDF5Error) -> Int {
+    Int(try file.integerAttribute("tokens", of: "\(Self.group(layer))/\(site.path)/hessian"))
+  }
+
+  /// Largest |x| of each channel.
+  public func absmax(at site: InputSite) throws(HDF5Error) -> [Float] {
+    try file.read("\(Self.group(layer))/\(site.path)/absmax")
+  }
+
+  static func group(_ layer: Int) -> String { "layers/\(padded(layer))" }
+
+  /// Where the file of a layer lies in a calibration folder.
+  public static func url(_ layer: Int, in directory: URL) -> URL {
+    directory.appending(path: "layer-\(padded(layer)).h5")
+  }
+
+  private static func padded(_ layer: Int) -> String { layer < 10 ? "0\(layer)" : "\(layer)" }
+}

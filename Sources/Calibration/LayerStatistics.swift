@@ -1,0 +1,56 @@
+import Checkpoints
+import MoEModels
+import Tensors
+
+/// Everything that calibration keeps of one layer.
+final class LayerStatistics: LayerTap {
+  private(set) var inputs: [InputSite: InputStatistics]
+  /// How often each expert was among the top-k.
+  private(set) var count: [Int64]
+  /// Σ of softmax probabilities over all experts, where the expert was chosen.
+  private(set) var weightBefore: [Double]
+  /// Σ of the weights applied to the expert's output.
+  private(set) var weightAfter: [Double]
+  /// Tokens that went through the layer.
+  private(set) var tokens = 0
+  /// Σ ‖y‖² of the MoE block's output.
+  private(set) var outputEnergy = 0.0
+
+  private let product = ScratchBuffer<Float>()
+
+  init(configuration c: ModelConfiguration) {
+    inputs = Dictionary(
+      uniqueKeysWithValues: InputSite.all(experts: c.expertCount).map {
+        ($0, InputStatistics(width: $0.width(in: c)))
+      })
+    count = [Int64](repeating: 0, count: c.expertCount)
+    weightBefore = [Double](repeating: 0, count: c.expertCount)
+    weightAfter = [Double](repeating: 0, count: c.expertCount)
+  }
+
+  func observe(_ site: TapSite, _ x: UnsafePointer<Float>, rows: Int, columns: Int) {
+    switch site {
+    case .moeOutput:
+      for row in 0..<rows {
+        outputEnergy += Double(VectorMath.sumOfSquares(x + row * columns, count: columns))
+      }
+    case .queryKeyValueInput: add(.queryKeyValue, x, rows)
+    case .attentionOutputInput: add(.attentionOutput, x, rows)
+    case .gateUpInput(let expert): add(.gateUp(expert: expert), x, rows)
+    case .downInput(let expert): add(.down(expert: expert), x, rows)
+    }
+  }
+
+  func observe(_ routing: Routing) {
+    tokens += routing.tokens
+    for (slot, expert) in routing.experts.enumerated() {
+      count[expert] += 1
+      weightBefore[expert] += Double(routing.weightsBefore[slot])
+      weightAfter[expert] += Double(routing.weightsAfter[slot])
+    }
+  }
+
+  private func add(_ site: InputSite, _ x: UnsafePointer<Float>, _ rows: Int) {
+    inputs[site]?.add(x, rows: rows, scratch: product)
+  }
+}
