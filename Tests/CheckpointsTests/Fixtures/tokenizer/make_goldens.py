@@ -82,7 +82,10 @@ def variants(plain):
     unsplit["pre_tokenizer"]["use_regex"] = False
     whole = copy.deepcopy(plain)
     whole["model"]["ignore_merges"] = True
-    whole["model"]["vocab"]["Ġtokenization"] = 500
+    # The reference numbers added tokens on from the model's own, whatever the file says.
+    whole["model"]["vocab"]["Ġtokenization"] = len(whole["model"]["vocab"])
+    for token in whole["added_tokens"]:
+        token["id"] += 1
     template = copy.deepcopy(plain)
     template["post_processor"] = {
         "type": "TemplateProcessing",
