@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Tensors
 import Testing
 
 @Suite("A safetensors header is believed only after every check")
@@ -76,7 +77,7 @@ struct SafeTensorsTests {
     #expect(text.contains("Tensors a and b") && text.contains("share bytes"))
   }
 
-  @Test("bytes that belong to no tensor are refused, before, between and behind the tensors")
+  @Test("bytes that belong to no tensor are refused, before and behind the tensors")
   func holesAreFound() throws {
     let behind = try failure(#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#)
     #expect(behind.contains("Bytes 4..<8"))
@@ -121,5 +122,26 @@ struct SafeTensorsTests {
     ])
   func malformedHeaderIsRefused(json: String) throws {
     #expect(try failure(json).contains("not a valid safetensors header"))
+  }
+
+  @Test("no change of header bytes traps or opens more than the file holds")
+  func randomDamageIsSurvived() throws {
+    let whole = try Array(Data(contentsOf: Fixture.url("safetensors/every_type.safetensors")))
+    let folder = try TemporaryFolder()
+    var random = SeededGenerator(seed: 3)
+    for round in 0..<200 {
+      var damaged = whole
+      for _ in 0...random.below(3) {
+        damaged[random.below(0x2A0)] = UInt8(truncatingIfNeeded: random.next())
+      }
+      let url = try folder.write("damaged.safetensors", damaged)
+      do {
+        let file = try SafeTensorsFile(url)
+        let total = file.tensors.values.reduce(0) { $0 + $1.byteCount }
+        #expect(total <= whole.count, "round \(round)")
+      } catch {
+        #expect("\(error)".contains(url.path), "round \(round)")
+      }
+    }
   }
 }

@@ -26,6 +26,20 @@ struct SafeTensorsWriterTests {
     #expect(try Data(contentsOf: url) == Data(contentsOf: reference))
   }
 
+  @Test("bytes that are made tensor by tensor give the same file")
+  func streamedEqualsPayloads() throws {
+    let folder = try TemporaryFolder()
+    let urls = ["payloads", "streamed"].map { folder.url.appendingPathComponent($0) }
+    try SafeTensorsWriter.write(payloads, metadata: [:], to: urls[0])
+    let infos = payloads.compactMap {
+      TensorInfo(name: $0.name, dtype: $0.dtype, shape: $0.shape)
+    }
+    try SafeTensorsWriter.write(infos, metadata: [:], to: urls[1]) { info in
+      try #require(payloads.first { $0.name == info.name }).bytes
+    }
+    #expect(try Data(contentsOf: urls[0]) == Data(contentsOf: urls[1]))
+  }
+
   @Test("what is written is read back")
   func roundTrip() throws {
     let folder = try TemporaryFolder()
