@@ -26,17 +26,6 @@ public enum CheckpointError: Error, Equatable {
 extension CheckpointError: CustomStringConvertible {
   public var description: String {
     switch self {
-    case .cannotOpen, .noWeights, .truncatedFile, .headerOutOfRange, .malformedHeader,
-      .malformedIndex, .missingShard, .unindexedBytes, .cannotWrite:
-      fileDescription
-    default:
-      tensorDescription
-    }
-  }
-
-  /// The sentence of the cases that concern a whole file.
-  private var fileDescription: String {
-    switch self {
     case .cannotOpen(let file, let reason):
       "Cannot open \(file): \(reason). Check the path and its permissions."
     case .noWeights(let directory):
@@ -59,14 +48,6 @@ extension CheckpointError: CustomStringConvertible {
         + "the format forbids holes, write the file again."
     case .cannotWrite(let file, let reason):
       "Cannot write \(file): \(reason). Check the folder, its permissions and the free space."
-    default:
-      ""
-    }
-  }
-
-  /// The sentence of the cases that concern one tensor.
-  private var tensorDescription: String {
-    switch self {
     case .unknownElementType(let file, let tensor, let found):
       "Tensor \(tensor) in \(file) has element type \(found), supported are "
         + ElementType.allCases.map(\.rawValue).joined(separator: ", ") + "; convert the checkpoint."
@@ -99,8 +80,6 @@ extension CheckpointError: CustomStringConvertible {
       "Tensor \(tensor) was given twice for \(file); give every tensor its own name."
     case .reservedName(let file, let tensor):
       "Tensor name \(tensor) is reserved by the format of \(file); choose another name."
-    default:
-      ""
     }
   }
 }

@@ -19,10 +19,8 @@ struct Vocabulary: Sendable {
   init(_ file: TokenizerFile) throws(TokenizerError) {
     var ids: [String: Int32] = [:]
     var tokens: [String?] = []
-    let all =
-      file.vocabulary.sorted { $0.value < $1.value }.map { ($0.key, $0.value) }
-      + file.addedTokens.map { ($0.content, $0.id) }
-    for (token, id) in all {
+    let added = file.addedTokens.map { ($0.content, $0.id) }
+    for (token, id) in file.vocabulary.sorted(by: { $0.value < $1.value }) + added {
       func invalid(_ reason: String) -> TokenizerError {
         .invalidToken(file: file.path, token: token, id: id, reason: reason)
       }
@@ -36,11 +34,27 @@ struct Vocabulary: Sendable {
       ids[token] = Int32(id)
       tokens[id] = token
     }
+    try Self.checkNumbering(of: file)
     idOfToken = ids
     tokenOfID = tokens
     // As the reference decodes: a token outside the byte alphabet stands for its own UTF-8.
     bytesOfID = tokens.map { $0.map { ByteAlphabet.bytes(of: $0) ?? Array($0.utf8) } }
     specialIDs = Set(file.addedTokens.filter(\.isSpecial).map { Int32($0.id) })
+  }
+
+  /// The reference gives an added token the id of the same token in the model, or else the next
+  /// free one, and passes over the id in the file; where the two differ, ids would be in doubt.
+  private static func checkNumbering(of file: TokenizerFile) throws(TokenizerError) {
+    var next = file.vocabulary.count
+    for token in file.addedTokens {
+      let expected = file.vocabulary[token.content] ?? next
+      guard token.id == expected else {
+        throw .invalidToken(
+          file: file.path, token: token.content, id: token.id,
+          reason: "would get id \(expected) from the tokenizers package")
+      }
+      next = max(next, expected + 1)
+    }
   }
 
   func id(of token: String) -> Int32? { idOfToken[token] }

@@ -25,22 +25,55 @@ public struct TensorPayload: Sendable, Equatable {
 public enum SafeTensorsWriter {
   static let metadataKey = "__metadata__"
 
-  /// Writes a file in place of any earlier one; after a failure the earlier one is untouched.
+  /// Writes tensors that are in memory, in place of any earlier file; after a failure the earlier
+  /// file is untouched.
   ///
   /// - Throws: ``CheckpointError`` if a name is given twice or reserved, if bytes do not match the
   ///   shape, or if the file cannot be written.
   public static func write(
     _ tensors: [TensorPayload], metadata: [String: String], to url: URL
-  ) throws(CheckpointError) {
-    try check(tensors, file: url.path)
+  ) throws {
+    var bytesOfTensor: [String: [UInt8]] = [:]
+    let infos = try tensors.map { tensor in
+      bytesOfTensor[tensor.name] = tensor.bytes
+      guard let info = TensorInfo(name: tensor.name, dtype: tensor.dtype, shape: tensor.shape)
+      else {
+        throw CheckpointError.invalidShape(
+          file: url.path, tensor: tensor.name, shape: tensor.shape)
+      }
+      return info
+    }
+    try write(infos, metadata: metadata, to: url) { bytesOfTensor[$0.name] ?? [] }
+  }
+
+  /// Writes tensors whose bytes are made one after the other, so that only one is in memory.
+  ///
+  /// - Parameters:
+  ///   - tensors: What the header will say, in any order.
+  ///   - metadata: The file's `__metadata__`; left out if empty.
+  ///   - url: The file to write.
+  ///   - bytes: The bytes of a tensor, little-endian, row-major; called once for each.
+  /// - Throws: As ``write(_:metadata:to:)``, and what `bytes` throws.
+  public static func write(
+    _ tensors: [TensorInfo], metadata: [String: String], to url: URL,
+    bytes: (TensorInfo) throws -> [UInt8]
+  ) throws {
+    try checkNames(tensors, file: url.path)
     let ordered = tensors.sorted(by: isStoredBefore)
     let file = try AtomicFile(url)
     try file.append(header(of: ordered, metadata: metadata))
-    for tensor in ordered { try file.append(tensor.bytes) }
+    for tensor in ordered {
+      let content = try bytes(tensor)
+      guard content.count == tensor.byteCount else {
+        throw CheckpointError.wrongByteCount(
+          file: url.path, tensor: tensor.name, expected: tensor.byteCount, found: content.count)
+      }
+      try file.append(content)
+    }
     try file.commit()
   }
 
-  private static func check(_ tensors: [TensorPayload], file: String) throws(CheckpointError) {
+  private static func checkNames(_ tensors: [TensorInfo], file: String) throws(CheckpointError) {
     var names: Set<String> = []
     for tensor in tensors {
       guard tensor.name != metadataKey else {
@@ -49,27 +82,20 @@ public enum SafeTensorsWriter {
       guard names.insert(tensor.name).inserted else {
         throw .duplicateTensor(file: file, tensor: tensor.name)
       }
-      guard let expected = tensor.dtype.byteCount(ofShape: tensor.shape) else {
-        throw .invalidShape(file: file, tensor: tensor.name, shape: tensor.shape)
-      }
-      guard tensor.bytes.count == expected else {
-        throw .wrongByteCount(
-          file: file, tensor: tensor.name, expected: expected, found: tensor.bytes.count)
-      }
     }
   }
 
   private static let rankOfType = Dictionary(
     uniqueKeysWithValues: ElementType.allCases.enumerated().map { ($1, $0) })
 
-  private static func isStoredBefore(_ left: TensorPayload, _ right: TensorPayload) -> Bool {
+  private static func isStoredBefore(_ left: TensorInfo, _ right: TensorInfo) -> Bool {
     let (leftRank, rightRank) = (rankOfType[left.dtype] ?? 0, rankOfType[right.dtype] ?? 0)
     guard leftRank == rightRank else { return leftRank > rightRank }
     return left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
   }
 
   /// Length and JSON, padded.
-  private static func header(of tensors: [TensorPayload], metadata: [String: String]) -> [UInt8] {
+  private static func header(of tensors: [TensorInfo], metadata: [String: String]) -> [UInt8] {
     var entries: [String] = []
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
@@ -78,7 +104,7 @@ public enum SafeTensorsWriter {
     }
     var offset = 0
     for tensor in tensors {
-      let end = offset + tensor.bytes.count
+      let end = offset + tensor.byteCount
       let shape = tensor.shape.map(String.init).joined(separator: ",")
       entries.append(
         "\(quoted(tensor.name)):{\"dtype\":\"\(tensor.dtype.rawValue)\",\"shape\":[\(shape)],"

@@ -108,7 +108,7 @@ private struct TensorRecord: Decodable {
     guard let type = ElementType(rawValue: dtype) else {
       throw .unknownElementType(file: file, tensor: name, found: dtype)
     }
-    guard let expected = type.byteCount(ofShape: shape) else {
+    guard let info = TensorInfo(name: name, dtype: type, shape: shape) else {
       throw .invalidShape(file: file, tensor: name, shape: shape)
     }
     guard offsets.count == 2 else {
@@ -120,9 +120,10 @@ private struct TensorRecord: Decodable {
       throw .offsetsOutOfRange(
         file: file, tensor: name, begin: begin, end: end, dataBytes: dataBytes)
     }
-    guard end - begin == expected else {
-      throw .wrongByteCount(file: file, tensor: name, expected: expected, found: end - begin)
+    guard end - begin == info.byteCount else {
+      throw .wrongByteCount(
+        file: file, tensor: name, expected: info.byteCount, found: end - begin)
     }
-    return (TensorInfo(name: name, dtype: type, shape: shape, byteCount: expected), begin..<end)
+    return (info, begin..<end)
   }
 }

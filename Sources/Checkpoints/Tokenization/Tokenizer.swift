@@ -62,8 +62,11 @@ public struct Tokenizer: Sendable {
 
   /// The ids of a text.
   ///
-  /// - Parameter addSpecialTokens: Whether the post-processor's tokens, such as a beginning-of-text
-  ///   token, are put around the text. Special tokens inside the text are recognized in any case.
+  /// - Parameters:
+  ///   - text: Any text. Special tokens inside it are recognized in any case.
+  ///   - addSpecialTokens: Whether the post-processor's tokens, such as a beginning-of-text token,
+  ///     are put around the text.
+  /// - Returns: The ids, in order.
   /// - Complexity: O(bytes) in practice; each distinct pre-token is merged once.
   public func encode(_ text: String, addSpecialTokens: Bool = false) -> [Int32] {
     var text = text
@@ -85,9 +88,12 @@ public struct Tokenizer: Sendable {
     return encode(valid: utf8.span, addSpecialTokens: addSpecialTokens)
   }
 
-  /// The text of ids; bytes that are not UTF-8, and ids without a token, become U+FFFD.
+  /// The text of ids.
   ///
-  /// - Parameter skipSpecialTokens: Whether special tokens such as `<|endoftext|>` are left out.
+  /// - Parameters:
+  ///   - ids: Any ids.
+  ///   - skipSpecialTokens: Whether special tokens such as `<|endoftext|>` are left out.
+  /// - Returns: The text; bytes that are not UTF-8, and ids without a token, become U+FFFD.
   public func decode(_ ids: [Int32], skipSpecialTokens: Bool = false) -> String {
     var bytes: [UInt8] = []
     for id in ids where !(skipSpecialTokens && vocabulary.specialIDs.contains(id)) {

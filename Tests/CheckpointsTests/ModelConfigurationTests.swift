@@ -1,0 +1,114 @@
+import Checkpoints
+import Foundation
+import Testing
+
+@Suite("A config.json is understood completely or refused by key")
+struct ModelConfigurationTests {
+  /// A valid Mixtral configuration with flat `rope_theta`.
+  private let valid: [String: String] = [
+    "model_type": #""mixtral""#, "hidden_size": "256", "intermediate_size": "448",
+    "num_hidden_layers": "6", "num_attention_heads": "8", "num_key_value_heads": "4",
+    "num_local_experts": "8", "num_experts_per_tok": "2", "rms_norm_eps": "1e-05",
+    "rope_theta": "10000.0", "tie_word_embeddings": "false", "vocab_size": "4096",
+    "max_position_embeddings": "2048", "sliding_window": "null", "hidden_act": #""silu""#,
+    "bos_token_id": "0", "eos_token_id": "0",
+  ]
+
+  /// The configuration with some keys set to other JSON, or removed.
+  private func configuration(_ changes: [String: String?]) throws -> ModelConfiguration {
+    var keys = valid
+    for (key, json) in changes { keys[key] = json }
+    let json = "{" + keys.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ",") + "}"
+    let folder = try TemporaryFolder()
+    return try ModelConfiguration(try folder.write("config.json", Array(json.utf8)))
+  }
+
+  @Test("flat rope_theta, as written before transformers 5")
+  func flatLayout() throws {
+    let configuration = try configuration([:])
+    #expect(configuration.architecture == .mixtral)
+    #expect(configuration.hiddenSize == 256)
+    #expect(configuration.intermediateSize == 448)
+    #expect(configuration.layerCount == 6)
+    #expect(configuration.attentionHeadCount == 8)
+    #expect(configuration.keyValueHeadCount == 4)
+    #expect(configuration.headDimension == 32)
+    #expect(configuration.expertCount == 8)
+    #expect(configuration.expertsPerToken == 2)
+    #expect(configuration.normEpsilon == 1e-5)
+    #expect(configuration.ropeTheta == 10_000)
+    #expect(!configuration.tiesWordEmbeddings)
+    #expect(configuration.vocabularySize == 4_096)
+    #expect(configuration.maximumPositions == 2_048)
+    #expect(configuration.slidingWindow == nil)
+    #expect(configuration.beginningOfTextID == 0)
+    #expect(configuration.endOfTextIDs == [0])
+  }
+
+  @Test("the file that transformers 5 writes, with rope_parameters")
+  func nestedLayout() throws {
+    let configuration = try ModelConfiguration(Fixture.url("safetensors/single/config.json"))
+    #expect(configuration.ropeTheta == 500_000)
+    #expect(configuration.headDimension == 8)
+    #expect(configuration.slidingWindow == 128)
+    #expect(configuration.endOfTextIDs == [2, 3])
+  }
+
+  @Test("a stated head size needs no relation to the hidden size")
+  func statedHeadDimension() throws {
+    let configuration = try configuration(["head_dim": "64", "hidden_size": "250"])
+    #expect(configuration.headDimension == 64)
+  }
+
+  @Test("an unknown architecture is named, with those that are supported")
+  func unknownArchitecture() {
+    let text = errorText { _ = try configuration(["model_type": #""mamba""#]) }
+    #expect(text.contains("mamba") && text.contains("supported are mixtral"), "\(text)")
+  }
+
+  @Test(
+    "a missing key is named with its file",
+    arguments: [
+      "model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+      "num_key_value_heads", "num_local_experts", "num_experts_per_tok", "rms_norm_eps",
+      "rope_theta", "vocab_size", "max_position_embeddings", "hidden_act",
+    ])
+  func missingKey(key: String) {
+    let text = errorText { _ = try configuration([key: String?.none]) }
+    #expect(text.contains("config.json has no key \(key)"), "\(text)")
+  }
+
+  @Test(
+    "a nonsense value is refused with key, found and expected",
+    arguments: [
+      ("num_attention_heads", "0", "an integer from 1"),
+      ("num_attention_heads", "7", "a divisor of hidden_size 256"),
+      ("num_key_value_heads", "3", "a divisor of the 8 attention heads"),
+      ("num_experts_per_tok", "9", "at most the 8 experts"),
+      ("hidden_size", "-256", "an integer from 1"),
+      ("hidden_size", "256.5", "an integer from 1"),
+      ("hidden_size", "9223372036854775807", "an integer from 1"),
+      ("hidden_size", #""256""#, "an integer from 1"),
+      ("head_dim", "33", "an even number"),
+      ("rms_norm_eps", "0", "a positive number"),
+      ("rope_theta", "-1", "a positive number"),
+      ("rope_scaling", #"{"type": "yarn"}"#, "null"),
+      ("rope_parameters", #"{"rope_type": "yarn"}"#, #""default""#),
+      ("sliding_window", "0", "an integer from 1"),
+      ("tie_word_embeddings", "1", "true or false"),
+      ("hidden_act", #""gelu""#, #""silu""#),
+      ("eos_token_id", "4096", "below vocab_size 4096"),
+      ("bos_token_id", "[-1]", "below vocab_size 4096"),
+    ])
+  func nonsenseValue(key: String, json: String, expected: String) {
+    let text = errorText { _ = try configuration([key: json]) }
+    #expect(text.contains("config.json: \(key)") && text.contains(expected), "\(text)")
+  }
+
+  @Test("a file that is not a JSON object is refused", arguments: ["", "[1]", "{"])
+  func notAnObject(json: String) throws {
+    let folder = try TemporaryFolder()
+    let url = try folder.write("config.json", Array(json.utf8))
+    #expect(errorText { _ = try ModelConfiguration(url) }.contains("Cannot read \(url.path)"))
+  }
+}
