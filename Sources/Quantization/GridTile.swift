@@ -1,0 +1,89 @@
+import Tensors
+
+/// Sixteen rows side by side: lane r of element c is weight (row r, column c).
+///
+/// Rows are independent given the factor, so a vector over rows needs no reduction and gives the
+/// same bits on any number of threads. Missing rows of the last tile are zero.
+typealias Lanes = SIMD16<Float>
+
+/// Codes and group parameters of the rows of one tile, as they are filled column by column.
+struct GridTile {
+  let grid: AffineGrid
+  let rows: Int
+  let columns: Int
+  let groupSize: Int
+  /// Shape `[rows, columns]`.
+  private var codes: [UInt8]
+  /// Shape `[rows, groups]`.
+  private(set) var scales: [Float]
+  /// Shape `[rows, groups]`.
+  private(set) var zeros: [UInt8]
+  private let groups: Int
+  private var scale = Lanes(repeating: 1)
+  private var zero = Lanes()
+
+  init(grid: AffineGrid, rows: Int, columns: Int) {
+    self.grid = grid
+    self.rows = rows
+    self.columns = columns
+    groupSize = grid.groupSize(columns: columns)
+    groups = (columns + groupSize - 1) / groupSize
+    codes = [UInt8](repeating: 0, count: rows * columns)
+    scales = [Float](repeating: 0, count: rows * groups)
+    zeros = [UInt8](repeating: 0, count: rows * groups)
+  }
+
+  /// Chooses scale and zero point of the group that starts at `column`, for every row.
+  mutating func startGroup(
+    at column: Int, weights: [Lanes], firstRow: Int
+  ) throws(QuantizationError) {
+    var (low, high) = (Lanes(), Lanes())
+    for index in column..<min(column + groupSize, columns) {
+      low = pointwiseMin(low, weights[index])
+      high = pointwiseMax(high, weights[index])
+    }
+    let group = column / groupSize
+    for row in 0..<rows {
+      guard let parameters = grid.parameters(low: low[row], high: high[row]) else {
+        let scale = (high[row] - low[row]) / Float(grid.largestCode)
+        throw .scaleOverflow(scale: scale, row: firstRow + row, group: group)
+      }
+      scale[row] = parameters.scale
+      zero[row] = parameters.zero
+      scales[row * groups + group] = parameters.scale
+      zeros[row * groups + group] = UInt8(parameters.zero)
+    }
+  }
+
+  /// Codes one column of weights and returns the values they stand for, ŵ = s (q - z).
+  mutating func round(_ weights: Lanes, column: Int) -> Lanes {
+    let unclamped = (weights / scale).rounded(.toNearestOrEven) + zero
+    let code = unclamped.clamped(
+      lowerBound: Lanes(), upperBound: Lanes(repeating: Float(grid.largestCode)))
+    for row in 0..<rows {
+      codes[row * columns + column] = UInt8(code[row])
+    }
+    return scale * (code - zero)
+  }
+
+  /// The codes as bit streams, shape `[rows, rowBytes]`.
+  var packedCodes: [UInt8] {
+    var bytes: [UInt8] = []
+    for row in 0..<rows {
+      let rowCodes = Array(codes[row * columns..<(row + 1) * columns])
+      bytes += BitStream.packed(rowCodes, bits: grid.bits)
+    }
+    return bytes
+  }
+
+  /// The first row's weights become lane 0, and so on.
+  static func lanes(of weights: Matrix, rows: Range<Int>) -> [Lanes] {
+    var lanes = [Lanes](repeating: Lanes(), count: weights.columns)
+    for (lane, row) in rows.enumerated() {
+      for column in 0..<weights.columns {
+        lanes[column][lane] = weights.storage[row * weights.columns + column]
+      }
+    }
+    return lanes
+  }
+}
