@@ -47,6 +47,7 @@ public struct GPTQ: Sendable {
   /// - Parameters:
   ///   - weights: W, shape `[outputs, inputs]`.
   ///   - hessian: H = 2 S / n, order `inputs`, without damping.
+  /// - Returns: The codes, the loss and what the factorization took.
   /// - Throws: ``QuantizationError`` for weights or Hessians that are not finite, a Hessian that is
   ///   zero, or one that is not positive definite even with λ = mean(diag H).
   /// - Complexity: rows · columns² / 2 + 2 columns³ / 3 multiply-adds.

@@ -9,6 +9,7 @@ public enum ProxyLoss {
   /// - Parameters:
   ///   - difference: Δ = Ŵ - W, shape `[outputs, inputs]`.
   ///   - moments: S, order `inputs`.
+  /// - Returns: A sum over outputs, >= 0 up to rounding.
   public static func total(of difference: Matrix, under moments: SymmetricMatrix) -> Double {
     perRow(of: difference, under: moments).reduce(0, +)
   }

@@ -7,6 +7,7 @@ public enum RoundToNearest {
   /// - Parameters:
   ///   - weights: W, shape `[outputs, inputs]`.
   ///   - grid: Scales are per row and group of columns.
+  /// - Returns: W on the grid.
   /// - Throws: ``QuantizationError`` if a weight is not finite or a scale is too large to store.
   /// - Complexity: O(rows · columns).
   public static func quantize(
