@@ -51,6 +51,7 @@ public enum Ledger: String, Sendable, CaseIterable {
   /// - Parameters:
   ///   - modules: All quantized modules of the model.
   ///   - fileBytes: Bytes of the written files, if there are any.
+  /// - Returns: Bits per weight; bytes for `true-bytes`.
   public static func values(
     of modules: [QuantizedModule], fileBytes: Int? = nil
   ) -> [String: Double] {

@@ -63,21 +63,25 @@ public struct AffineGrid: Sendable, Equatable {
   /// scale.
   ///
   /// A scale that binary16 would round to 0 becomes its smallest positive number, 2⁻²⁴.
-  func parameters(low: Float, high: Float) -> (scale: Float, zero: Float)? {
+  func parameters<Scalar: BinaryFloatingPoint>(
+    low: Scalar, high: Scalar
+  ) -> (scale: Scalar, zero: Scalar)? {
     let (low, high) = range(low: low, high: high)
-    var scale = (high - low) / Float(largestCode)
+    var scale = (high - low) / Scalar(largestCode)
     if scaleRounding == .float16 {
       let half = Float16(scale)
       guard half.isFinite else { return nil }
-      scale = Float(max(half, Float16.leastNonzeroMagnitude))
+      scale = Scalar(max(half, Float16.leastNonzeroMagnitude))
     }
     guard scale.isFinite, scale > 0 else { return nil }
-    if symmetric { return (scale, Float(1 << (bits - 1))) }
+    if symmetric { return (scale, Scalar(1 << (bits - 1))) }
     let zero = (-low / scale).rounded(.toNearestOrEven)
-    return (scale, min(max(zero, 0), Float(largestCode)))
+    return (scale, min(max(zero, 0), Scalar(largestCode)))
   }
 
-  private func range(low: Float, high: Float) -> (low: Float, high: Float) {
+  private func range<Scalar: BinaryFloatingPoint>(
+    low: Scalar, high: Scalar
+  ) -> (low: Scalar, high: Scalar) {
     var (low, high) = (min(low, 0), max(high, 0))
     if symmetric {
       high = max(-low, high)

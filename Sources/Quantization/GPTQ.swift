@@ -79,7 +79,7 @@ public struct GPTQ: Sendable {
     let factor = try DampedFactor(of: hessian, relativeDamping: options.relativeDamping)
     let tiles = concurrentTiles(rows: weights.rows, tileRows: Lanes.scalarCount) { rows in
       Result { () throws(QuantizationError) in
-        var lanes = GridTile.lanes(of: weights, rows: rows)
+        var lanes = weights.lanes(ofRows: rows)
         for column in factor.deadColumns { lanes[column] = Lanes() }
         return try solve(&lanes, rows: rows, factor: factor.upper.storage)
       }
@@ -95,11 +95,18 @@ public struct GPTQ: Sendable {
   }
 
   /// Rounds the rows of one tile.
-  private func solve(
-    _ weights: inout [Lanes], rows: Range<Int>, factor: [Float]
-  ) throws(QuantizationError) -> (tile: GridTile, loss: Double) {
+  ///
+  /// - Parameters:
+  ///   - weights: Up to sixteen rows, shape `[columns]`; holds the updated weights on return.
+  ///   - rows: Where they lie in the matrix.
+  ///   - factor: U, shape `[columns, columns]`.
+  /// - Returns: Codes with their scales, and Σ e² / 2.
+  /// - Throws: ``QuantizationError/scaleOverflow(scale:row:group:)``.
+  func solve<Scalar: GridScalar>(
+    _ weights: inout [SIMD16<Scalar>], rows: Range<Int>, factor: [Scalar]
+  ) throws(QuantizationError) -> (tile: GridTile<Scalar>, loss: Double) {
     let columns = weights.count
-    var tile = GridTile(grid: grid, rows: rows.count, columns: columns)
+    var tile = GridTile<Scalar>(grid: grid, rows: rows.count, columns: columns)
     var losses = SIMD16<Double>()
     for column in 0..<columns {
       if column.isMultiple(of: tile.groupSize) {
@@ -115,8 +122,8 @@ public struct GPTQ: Sendable {
   }
 
   /// w_j -= e · U_ij for every j > i.
-  private func subtract(
-    _ error: Lanes, times factor: [Float], row: Int, from weights: inout [Lanes]
+  private func subtract<Scalar: GridScalar>(
+    _ error: SIMD16<Scalar>, times factor: [Scalar], row: Int, from weights: inout [SIMD16<Scalar>]
   ) {
     let start = row * weights.count
     for column in row + 1..<weights.count {

@@ -18,7 +18,7 @@ struct GridCodes: Sendable {
     self.columns = columns
   }
 
-  mutating func append(_ tile: GridTile) {
+  mutating func append(_ tile: GridTile<Float>) {
     codes += tile.packedCodes
     scales += tile.scales
     zeros += tile.zeros

@@ -1,5 +1,11 @@
 import Tensors
 
+/// What the solver computes in: `Float` for weights, `Double` to check the arithmetic itself.
+protocol GridScalar: SIMDScalar, BinaryFloatingPoint, Codable, Sendable
+where SIMD16Storage: Sendable {}
+extension Float: GridScalar {}
+extension Double: GridScalar {}
+
 /// Sixteen rows side by side: lane r of element c is weight (row r, column c).
 ///
 /// Rows are independent given the factor, so a vector over rows needs no reduction and gives the
@@ -7,7 +13,7 @@ import Tensors
 typealias Lanes = SIMD16<Float>
 
 /// Codes and group parameters of the rows of one tile, as they are filled column by column.
-struct GridTile {
+struct GridTile<Scalar: GridScalar>: Sendable {
   let grid: AffineGrid
   let rows: Int
   let columns: Int
@@ -15,12 +21,12 @@ struct GridTile {
   /// Shape `[rows, columns]`.
   private var codes: [UInt8]
   /// Shape `[rows, groups]`.
-  private(set) var scales: [Float]
+  private(set) var scales: [Scalar]
   /// Shape `[rows, groups]`.
   private(set) var zeros: [UInt8]
   private let groups: Int
-  private var scale = Lanes(repeating: 1)
-  private var zero = Lanes()
+  private var scale = SIMD16<Scalar>(repeating: 1)
+  private var zero = SIMD16<Scalar>()
 
   init(grid: AffineGrid, rows: Int, columns: Int) {
     self.grid = grid
@@ -29,15 +35,15 @@ struct GridTile {
     groupSize = grid.groupSize(columns: columns)
     groups = (columns + groupSize - 1) / groupSize
     codes = [UInt8](repeating: 0, count: rows * columns)
-    scales = [Float](repeating: 0, count: rows * groups)
+    scales = [Scalar](repeating: 0, count: rows * groups)
     zeros = [UInt8](repeating: 0, count: rows * groups)
   }
 
   /// Chooses scale and zero point of the group that starts at `column`, for every row.
   mutating func startGroup(
-    at column: Int, weights: [Lanes], firstRow: Int
+    at column: Int, weights: [SIMD16<Scalar>], firstRow: Int
   ) throws(QuantizationError) {
-    var (low, high) = (Lanes(), Lanes())
+    var (low, high) = (SIMD16<Scalar>(), SIMD16<Scalar>())
     for index in column..<min(column + groupSize, columns) {
       low = pointwiseMin(low, weights[index])
       high = pointwiseMax(high, weights[index])
@@ -45,8 +51,8 @@ struct GridTile {
     let group = column / groupSize
     for row in 0..<rows {
       guard let parameters = grid.parameters(low: low[row], high: high[row]) else {
-        let scale = (high[row] - low[row]) / Float(grid.largestCode)
-        throw .scaleOverflow(scale: scale, row: firstRow + row, group: group)
+        let scale = (high[row] - low[row]) / Scalar(grid.largestCode)
+        throw .scaleOverflow(scale: Float(scale), row: firstRow + row, group: group)
       }
       scale[row] = parameters.scale
       zero[row] = parameters.zero
@@ -56,15 +62,17 @@ struct GridTile {
   }
 
   /// Codes one column of weights and returns the values they stand for, ŵ = s (q - z).
-  mutating func round(_ weights: Lanes, column: Int) -> Lanes {
+  mutating func round(_ weights: SIMD16<Scalar>, column: Int) -> SIMD16<Scalar> {
     let unclamped = (weights / scale).rounded(.toNearestOrEven) + zero
     let code = unclamped.clamped(
-      lowerBound: Lanes(), upperBound: Lanes(repeating: Float(grid.largestCode)))
+      lowerBound: SIMD16(), upperBound: SIMD16(repeating: Scalar(grid.largestCode)))
     for row in 0..<rows {
       codes[row * columns + column] = UInt8(code[row])
     }
     return scale * (code - zero)
   }
+
+  func code(row: Int, column: Int) -> UInt8 { codes[row * columns + column] }
 
   /// The codes as bit streams, shape `[rows, rowBytes]`.
   var packedCodes: [UInt8] {
@@ -75,13 +83,15 @@ struct GridTile {
     }
     return bytes
   }
+}
 
-  /// The first row's weights become lane 0, and so on.
-  static func lanes(of weights: Matrix, rows: Range<Int>) -> [Lanes] {
-    var lanes = [Lanes](repeating: Lanes(), count: weights.columns)
+extension Matrix {
+  /// Sixteen rows or less as vectors over rows, shape `[columns]`; the first row is lane 0.
+  func lanes(ofRows rows: Range<Int>) -> [Lanes] {
+    var lanes = [Lanes](repeating: Lanes(), count: columns)
     for (lane, row) in rows.enumerated() {
-      for column in 0..<weights.columns {
-        lanes[column][lane] = weights.storage[row * weights.columns + column]
+      for column in 0..<columns {
+        lanes[column][lane] = storage[row * columns + column]
       }
     }
     return lanes

@@ -22,7 +22,7 @@ public enum RoundToNearest {
     }
     let tiles = concurrentTiles(rows: weights.rows, tileRows: Lanes.scalarCount) { rows in
       Result { () throws(QuantizationError) in
-        try tile(GridTile.lanes(of: weights, rows: rows), grid: grid, rows: rows)
+        try tile(weights.lanes(ofRows: rows), grid: grid, rows: rows)
       }
     }
     var result = GridCodes(grid: grid, rows: weights.rows, columns: weights.columns)
@@ -30,10 +30,10 @@ public enum RoundToNearest {
     return result
   }
 
-  private static func tile(
-    _ weights: [Lanes], grid: AffineGrid, rows: Range<Int>
-  ) throws(QuantizationError) -> GridTile {
-    var tile = GridTile(grid: grid, rows: rows.count, columns: weights.count)
+  static func tile<Scalar: GridScalar>(
+    _ weights: [SIMD16<Scalar>], grid: AffineGrid, rows: Range<Int>
+  ) throws(QuantizationError) -> GridTile<Scalar> {
+    var tile = GridTile<Scalar>(grid: grid, rows: rows.count, columns: weights.count)
     for column in weights.indices {
       if column.isMultiple(of: tile.groupSize) {
         try tile.startGroup(at: column, weights: weights, firstRow: rows.lowerBound)
