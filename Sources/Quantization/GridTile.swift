@@ -2,9 +2,17 @@ import Tensors
 
 /// What the solver computes in: `Float` for weights, `Double` to check the arithmetic itself.
 protocol GridScalar: SIMDScalar, BinaryFloatingPoint, Codable, Sendable
-where SIMD16Storage: Sendable {}
-extension Float: GridScalar {}
-extension Double: GridScalar {}
+where SIMD16Storage: Sendable {
+  /// The value as a code; it must be whole and in 0…255.
+  var code: UInt8 { get }
+}
+// The concrete conversions are single instructions, the generic one is not.
+extension Float: GridScalar {
+  var code: UInt8 { UInt8(self) }
+}
+extension Double: GridScalar {
+  var code: UInt8 { UInt8(self) }
+}
 
 /// Sixteen rows side by side: lane r of element c is weight (row r, column c).
 ///
@@ -45,8 +53,9 @@ struct GridTile<Scalar: GridScalar>: Sendable {
   ) throws(QuantizationError) {
     var (low, high) = (SIMD16<Scalar>(), SIMD16<Scalar>())
     for index in column..<min(column + groupSize, columns) {
-      low = pointwiseMin(low, weights[index])
-      high = pointwiseMax(high, weights[index])
+      let values = weights[index]
+      low.replace(with: values, where: values .< low)
+      high.replace(with: values, where: values .> high)
     }
     let group = column / groupSize
     for row in 0..<rows {
@@ -57,7 +66,7 @@ struct GridTile<Scalar: GridScalar>: Sendable {
       scale[row] = parameters.scale
       zero[row] = parameters.zero
       scales[row * groups + group] = parameters.scale
-      zeros[row * groups + group] = UInt8(parameters.zero)
+      zeros[row * groups + group] = parameters.zero.code
     }
   }
 
@@ -67,7 +76,7 @@ struct GridTile<Scalar: GridScalar>: Sendable {
     let code = unclamped.clamped(
       lowerBound: SIMD16(), upperBound: SIMD16(repeating: Scalar(grid.largestCode)))
     for row in 0..<rows {
-      codes[row * columns + column] = UInt8(code[row])
+      codes[row * columns + column] = code[row].code
     }
     return scale * (code - zero)
   }
