@@ -1,5 +1,6 @@
-@testable import Quantization
 import Tensors
+
+@testable import Quantization
 
 /// The golden case of METHODS §2.2: 3 rows, 8 columns, 24 tokens.
 enum GoldenCase {
@@ -39,7 +40,7 @@ struct RandomProblem {
   let weights: Matrix
   let hessian: SymmetricMatrix
 
-  /// - Parameter tokens: Fewer than `columns` make the Hessian singular.
+  /// Fewer tokens than columns make the Hessian singular.
   init(rows: Int, columns: Int, tokens: Int, seed: UInt64) {
     var random = SeededGenerator(seed: seed)
     func uniform() -> Float { Float(random.below(20001) - 10000) / 10000 }

@@ -6,7 +6,8 @@ struct CholeskyTests {
   @Test("a 2 by 2 matrix has the factor worked out by hand")
   func smallCase() throws {
     // H = [[4, 2], [2, 5]], H⁻¹ = [[5, -2], [-2, 4]] / 16 = Uᵀ U.
-    let factor = try Cholesky.upperFactorOfInverse(of: SymmetricMatrix(order: 2, packed: [4, 2, 5]))
+    let factor = try Cholesky.upperFactorOfInverse(
+      of: SymmetricMatrix(order: 2, packed: [4, 2, 5]))
     let diagonal = Float(5.0 / 16).squareRoot()
     let expected: [Float] = [diagonal, -0.125 / diagonal, 0, Float(0.2).squareRoot()]
     for (value, wanted) in zip(factor.storage, expected) {
