@@ -1,0 +1,114 @@
+/// What an allocator decides about: a layer's experts, an expert, a projection.
+public struct Unit: Sendable, Equatable {
+  /// Unique name, such as `layers.0.experts.3`.
+  public var id: String
+  public var layer: Int
+  public var expert: Int?
+  /// `gate`, `up`, `down`, `q`, `k`, `v`, `o`; nil if the unit is not a single projection.
+  public var projection: String?
+  /// Number of weights.
+  public var weights: Int
+  /// Units with the same tie get the same level.
+  public var tie: String?
+  /// The choices, from few bits to many.
+  public var levels: [Level]
+
+  public init(
+    id: String, layer: Int, expert: Int? = nil, projection: String? = nil, weights: Int,
+    tie: String? = nil, levels: [Level]
+  ) {
+    self.id = id
+    self.layer = layer
+    self.expert = expert
+    self.projection = projection
+    self.weights = weights
+    self.tie = tie
+    self.levels = levels
+  }
+
+  /// The level of these nominal bits, or nil.
+  public func level(bits: Double) -> Level? { levels.first { $0.bits == bits } }
+}
+
+/// One choice for a unit.
+public struct Level: Sendable, Equatable {
+  /// Nominal bits per weight: the name of the level in plans.
+  public var bits: Double
+  /// Predicted loss of the unit at this level; nil in tables that only carry scores.
+  public var loss: Double?
+  /// Code bits of the whole unit as realised, which for half levels may be less than
+  /// `bits * weights`.
+  public var codeBits: Double
+  /// Scales, zero points and the like of the whole unit, in bits; nil if not known.
+  public var metadataBits: Double?
+  /// Other costs of the unit, such as `latency-ms`.
+  public var resources: [String: Double]
+
+  public init(
+    bits: Double, loss: Double? = nil, codeBits: Double, metadataBits: Double? = nil,
+    resources: [String: Double] = [:]
+  ) {
+    self.bits = bits
+    self.loss = loss
+    self.codeBits = codeBits
+    self.metadataBits = metadataBits
+    self.resources = resources
+  }
+}
+
+/// Units, what each level of each would cost, and the scores that rank them.
+///
+/// A value of this type is valid: ids are unique, every unit has a level, levels of a unit ascend
+/// in bits and do not descend in code bits, all numbers are finite, bits and weights positive.
+public struct SensitivityTable: Sendable, Equatable {
+  public internal(set) var units: [Unit]
+  /// Score name → one value per unit, higher meaning more bits.
+  public let scores: [String: [Double]]
+
+  public init(units: [Unit], scores: [String: [Double]] = [:]) throws(TableError) {
+    var seen: Set<String> = []
+    for unit in units {
+      guard seen.insert(unit.id).inserted else { throw .duplicateUnit(unit.id) }
+      try Self.check(unit)
+    }
+    for (name, values) in scores.sorted(by: { $0.key < $1.key }) {
+      guard values.count == units.count else {
+        throw .wrongScoreCount(score: name, values: values.count, units: units.count)
+      }
+      if let bad = values.firstIndex(where: { !$0.isFinite }) {
+        throw .badScore(score: name, unit: units[bad].id, value: values[bad])
+      }
+    }
+    self.units = units
+    self.scores = scores
+  }
+
+  /// Weights of all units together.
+  public var weights: Int { units.reduce(0) { $0 + $1.weights } }
+
+  private static func check(_ unit: Unit) throws(TableError) {
+    guard unit.weights > 0 else { throw .noWeights(unit: unit.id, weights: unit.weights) }
+    guard !unit.levels.isEmpty else { throw .noLevels(unit: unit.id) }
+    for level in unit.levels { try check(level, unit: unit.id) }
+    for (lower, upper) in zip(unit.levels, unit.levels.dropFirst()) {
+      if lower.bits == upper.bits { throw .duplicateLevel(unit: unit.id, bits: upper.bits) }
+      guard lower.bits < upper.bits, lower.codeBits <= upper.codeBits else {
+        throw .unorderedLevels(unit: unit.id, bits: lower.bits, next: upper.bits)
+      }
+    }
+  }
+
+  private static func check(_ level: Level, unit: String) throws(TableError) {
+    func refuse(_ quantity: String, _ value: Double?, unless valid: Bool) throws(TableError) {
+      guard let value, !(value.isFinite && valid) else { return }
+      throw .badNumber(unit: unit, bits: level.bits, quantity: quantity, value: value)
+    }
+    try refuse("bits", level.bits, unless: level.bits > 0)
+    try refuse("loss", level.loss, unless: true)
+    try refuse("codeBits", level.codeBits, unless: level.codeBits >= 0)
+    try refuse("metadataBits", level.metadataBits, unless: (level.metadataBits ?? 0) >= 0)
+    for (name, value) in level.resources.sorted(by: { $0.key < $1.key }) {
+      try refuse("resource \(name)", value, unless: true)
+    }
+  }
+}

@@ -1,0 +1,49 @@
+/// Why a matrix cannot be quantized as asked.
+public enum QuantizationError: Error, Equatable {
+  case unsupportedBits(Int)
+  case unsupportedGroupSize(Int)
+  case notFiniteWeight(row: Int, column: Int)
+  /// The scale a group needs is above the largest binary16 number.
+  case scaleOverflow(scale: Float, row: Int, group: Int)
+  case shapesDiffer(weights: [Int], hessianOrder: Int)
+  case notFiniteHessian(row: Int, column: Int)
+  case negativeHessianDiagonal(column: Int, value: Float)
+  /// No calibration token reached the matrix.
+  case noCalibration(columns: Int)
+  case unsupportedDamping(Double)
+  /// Not positive definite even at the largest damping tried.
+  case notPositiveDefinite(pivot: Int, order: Int, relativeDamping: Double)
+}
+
+extension QuantizationError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .unsupportedBits(let bits):
+      "Bits must be 2...8, got \(bits)"
+        + (bits == 1 ? "; a sign-only grid has no integer zero point and is not built yet." : ".")
+    case .unsupportedGroupSize(let size):
+      "Group size must be at least 1, got \(size); leave it out for one scale per row."
+    case .notFiniteWeight(let row, let column):
+      "Weight (\(row), \(column)) is NaN or infinite; check the checkpoint."
+    case .scaleOverflow(let scale, let row, let group):
+      "Row \(row), group \(group) needs scale \(scale), binary16 ends at 65504; "
+        + "rescale the weights or use more bits."
+    case .shapesDiffer(let weights, let order):
+      "Weights are \(weights), the Hessian has order \(order); "
+        + "its order must be the number of columns."
+    case .notFiniteHessian(let row, let column):
+      "Hessian element (\(row), \(column)) is NaN or infinite; calibrate again."
+    case .negativeHessianDiagonal(let column, let value):
+      "Hessian diagonal \(column) is \(value); a sum of squares cannot be negative, "
+        + "calibrate again."
+    case .noCalibration(let columns):
+      "All \(columns) diagonal elements of the Hessian are 0: no calibration token reached this "
+        + "matrix; use more tokens or round to nearest."
+    case .unsupportedDamping(let damping):
+      "Relative damping must be a finite number >= 0, got \(damping); 0.01 is usual."
+    case .notPositiveDefinite(let pivot, let order, let damping):
+      "Hessian of order \(order) is not positive definite at column \(pivot), even with relative "
+        + "damping \(damping); calibrate with more tokens."
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import COpenBLAS
+
+/// Why a matrix has no Cholesky factor.
+public enum CholeskyError: Error, Equatable {
+  /// Row and column (equal) at which the elimination, from the last column on, met a pivot `<= 0`.
+  case notPositiveDefinite(pivot: Int, order: Int)
+  case notFinite(row: Int, column: Int)
+}
+
+extension CholeskyError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .notPositiveDefinite(let pivot, let order):
+      "Matrix of order \(order) is not positive definite at pivot \(pivot); add to its diagonal."
+    case .notFinite(let row, let column):
+      "Matrix element (\(row), \(column)) is NaN or infinite; recompute the statistics behind it."
+    }
+  }
+}
+
+/// Triangular factors through LAPACK, in double precision.
+public enum Cholesky {
+  /// The upper triangular U with `(H + d I)⁻¹ = Uᵀ U`: GPTQ's `cholesky(H⁻¹, upper=True)`.
+  ///
+  /// The inverse is never formed. With J the reversal of the order, `J H J = L Lᵀ` gives
+  /// `U = J L⁻¹ J`; reversing a row-major array from end to end is `J · J`, so one `dpotrf` and one
+  /// `dtrtri` on the reversed array suffice.
+  ///
+  /// - Parameters:
+  ///   - matrix: H, symmetric, order n.
+  ///   - diagonal: d, added to every diagonal element in double precision.
+  /// - Returns: U, shape `[n, n]`, zero below the diagonal, rounded to 32-bit floats at the end.
+  /// - Throws: ``CholeskyError`` if an element is not finite or a pivot is not positive.
+  /// - Complexity: 2n³/3 multiply-adds, 8n² + 4n² bytes.
+  public static func upperFactorOfInverse(
+    of matrix: SymmetricMatrix, addingToDiagonal diagonal: Double = 0
+  ) throws(CholeskyError) -> Matrix {
+    let order = matrix.order
+    guard order > 0 else { return Matrix(rows: 0, columns: 0) }
+    var reversed = try reversedUpperTriangle(of: matrix, addingToDiagonal: diagonal)
+    var size = Int32(order)
+    var failure: Int32 = 0
+    // SAFETY: the array holds order * order doubles; LAPACK reads and writes only those. The
+    // column-major upper triangle it is told of is our row-major lower one.
+    reversed.withUnsafeMutableBufferPointer { buffer in
+      dpotrf_("U", &size, buffer.baseAddress, &size, &failure)
+      if failure == 0 { dtrtri_("U", "N", &size, buffer.baseAddress, &size, &failure) }
+    }
+    guard failure == 0 else {
+      throw .notPositiveDefinite(pivot: order - Int(failure), order: order)
+    }
+    return Matrix(rows: order, columns: order, storage: reversed.reversed().map { Float($0) })
+  }
+
+  /// H + d I, row-major from end to end, upper triangle only (zeros elsewhere).
+  private static func reversedUpperTriangle(
+    of matrix: SymmetricMatrix, addingToDiagonal diagonal: Double
+  ) throws(CholeskyError) -> [Double] {
+    let order = matrix.order
+    let last = order * order - 1
+    var reversed = [Double](repeating: 0, count: order * order)
+    var index = 0
+    for column in 0..<order {
+      for row in 0...column {
+        let value = Double(matrix.packed[index]) + (row == column ? diagonal : 0)
+        guard value.isFinite else { throw .notFinite(row: row, column: column) }
+        reversed[last - (row * order + column)] = value
+        index += 1
+      }
+    }
+    return reversed
+  }
+}

@@ -1,0 +1,79 @@
+/// A weight matrix on affine grids: `w = s * (q - z)` with one (s, z) per row and group of columns.
+///
+/// This is what is stored, so it is also what is evaluated: scales are binary16 and
+/// `dequantized()` is exact in 32-bit floats.
+public struct PackedMatrix: Sendable, Equatable {
+  public let rows: Int
+  public let columns: Int
+  /// Bits per code, 2…8.
+  public let bits: Int
+  /// Columns that share a scale; the last group of a row may be shorter.
+  public let groupSize: Int
+  /// Whether every zero point is the implicit `2^(bits - 1)`.
+  public let symmetric: Bool
+  /// Bit streams along the input (see ``BitStream``), shape `[rows, rowBytes]`.
+  public let codes: [UInt8]
+  /// Scales as binary16 bit patterns, shape `[rows, groups]`.
+  public let scales: [UInt16]
+  /// Zero points in `0 ..< 2^bits`, shape `[rows, groups]`; empty if symmetric.
+  public let zeros: [UInt8]
+
+  public init(
+    rows: Int, columns: Int, bits: Int, groupSize: Int, symmetric: Bool, codes: [UInt8],
+    scales: [UInt16], zeros: [UInt8]
+  ) {
+    precondition((2...8).contains(bits), "bits must be 2...8, got \(bits)")
+    precondition(groupSize > 0, "group size \(groupSize)")
+    self.rows = rows
+    self.columns = columns
+    self.bits = bits
+    self.groupSize = groupSize
+    self.symmetric = symmetric
+    self.codes = codes
+    self.scales = scales
+    self.zeros = zeros
+    precondition(
+      codes.count == rows * rowBytes, "\(codes.count) code bytes for [\(rows), \(rowBytes)]")
+    precondition(
+      scales.count == rows * groups, "\(scales.count) scales for [\(rows), \(groups)]")
+    precondition(
+      zeros.count == (symmetric ? 0 : rows * groups),
+      "\(zeros.count) zeros for [\(rows), \(groups)]")
+  }
+
+  /// Groups per row.
+  public var groups: Int { (columns + groupSize - 1) / groupSize }
+
+  /// Bytes per row of codes: a row starts on a whole byte.
+  public var rowBytes: Int { BitStream.byteCount(codes: columns, bits: bits) }
+
+  /// Bits of the codes alone, padding not counted.
+  public var codeBits: Int { rows * columns * bits }
+
+  /// Bits of scales (16 each) and zero points (`bits` each, if asymmetric).
+  public var metadataBits: Int { rows * groups * (16 + (symmetric ? 0 : bits)) }
+
+  /// The codes of one row, shape `[columns]`.
+  public func codes(ofRow row: Int) -> [UInt8] {
+    let stream = codes.span.extracting(row * rowBytes..<(row + 1) * rowBytes)
+    return BitStream.unpacked(stream, bits: bits, count: columns)
+  }
+
+  /// The weights `s * (q - z)`, shape `[rows, columns]`; exact.
+  public func dequantized() -> Matrix {
+    let implicitZero = Float(1 << (bits - 1))
+    var result = Matrix(rows: rows, columns: columns)
+    for row in 0..<rows {
+      let rowCodes = codes(ofRow: row)
+      for group in 0..<groups {
+        let index = row * groups + group
+        let scale = Float(Float16(bitPattern: scales[index]))
+        let zero = symmetric ? implicitZero : Float(zeros[index])
+        for column in group * groupSize..<min((group + 1) * groupSize, columns) {
+          result.storage[row * columns + column] = scale * (Float(rowCodes[column]) - zero)
+        }
+      }
+    }
+    return result
+  }
+}
