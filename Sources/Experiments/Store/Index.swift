@@ -34,6 +34,9 @@ public struct Index: Sendable {
   func record(_ folders: [RunFolder]) throws {
     try write { database in
       for folder in folders { try IndexedRun(folder)?.save(in: database) }
+      // What a run no longer says must not outlive it: the index equals a rebuilt one.
+      try database.execute(
+        sql: "DELETE FROM metric_definition WHERE id NOT IN (SELECT definition FROM metric)")
     }
   }
 

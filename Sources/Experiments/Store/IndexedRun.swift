@@ -10,8 +10,10 @@ struct IndexedRun {
   /// Of a failed run.
   var error: String?
 
-  /// nil for a run that is neither done nor failed.
+  /// nil for a run that is neither done nor failed, or whose point cannot be read.
   init?(_ folder: RunFolder) throws {
+    guard let point = try? folder.point() else { return nil }
+    self.point = point
     let last = folder.journal.lastOutcome
     if last?.kind == .failed {
       error = last?.error ?? "no message"
@@ -19,7 +21,6 @@ struct IndexedRun {
       result = folder.result()
       if result == nil { return nil }
     }
-    point = try folder.point()
     source = Digest.of(
       CanonicalJSON.data(
         [
