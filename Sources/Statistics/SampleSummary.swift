@@ -6,10 +6,9 @@ public struct SampleSummary: Sendable, Equatable {
   /// `√(Σ(x − mean)² / (n − 1))`; nil for a single value, 0 only if all values are equal.
   public let standardDeviation: Double?
 
-  /// Summarizes `values` in two passes.
+  /// Summarizes `values` in two passes; nil for an empty sample.
   ///
   /// - Parameter values: Finite measurements in a fixed order.
-  /// - Returns: nil for an empty sample.
   public init?(_ values: [Double]) {
     guard let first = values.first else { return nil }
     count = values.count

@@ -13,6 +13,7 @@ extension ReportData {
   ///   - tables: The spec's `tables`.
   ///   - figures: The spec's `figures`.
   ///   - sha256: SHA-256 of bytes in lowercase hexadecimal.
+  /// - Returns: The runs in the order of the grid.
   /// - Throws: Errors of encoding a metric definition.
   public static func collect(
     experiment: String, spec: String, results: [RunResult], missing: [MissingPoint] = [],

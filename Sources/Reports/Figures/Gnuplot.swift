@@ -9,8 +9,11 @@ enum Gnuplot {
   /// Draws `script` as SVG without anything that depends on the machine or the moment.
   ///
   /// - Parameters:
+  ///   - script: What to draw.
   ///   - title: Becomes the picture's title for screen readers.
   ///   - figure: Name of the figure, for errors.
+  /// - Returns: The text of the SVG file.
+  /// - Throws: ``ReportError/gnuplotMissing`` or ``ReportError/gnuplotFailed(figure:message:)``.
   static func svg(_ script: GnuplotScript, title: String, figure: String) async throws -> Data {
     let result: (status: TerminationStatus, output: String, message: String)
     do {

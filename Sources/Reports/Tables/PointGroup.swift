@@ -20,10 +20,12 @@ struct PointGrouping {
   let filter: [String: [String]]
   let reference: String
 
-  /// The groups of all kept runs and missing points, the reference first, then in the order of the
-  /// labels in the spec.
+  /// Groups all kept runs and missing points.
   ///
-  /// - Parameter name: The table or figure, for errors.
+  /// - Parameters:
+  ///   - data: The runs.
+  ///   - name: The table or figure, for errors.
+  /// - Returns: The reference first, then the groups in the order of the labels in the spec.
   /// - Throws: ``ReportError/mixedPoints(name:axis:labels:)`` if a group would hold runs that differ
   ///   in more than their seeds.
   func groups(of data: ReportData, name: String) throws(ReportError) -> [PointGroup] {
