@@ -106,6 +106,8 @@ public struct RunResult: Codable, Sendable, Equatable {
   public var spec: String
   /// Axis name → label, in the order of the spec.
   public var axes: [AxisLabel]
+  /// Other combinations of labels that are the same run, such as full precision at every budget.
+  public var aliases: [[AxisLabel]]? = nil
   /// Seeds the stages of this run read; other streams are absent.
   public var seeds: [String: Int]
   public var parameters: JSONValue

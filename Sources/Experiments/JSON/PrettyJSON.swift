@@ -1,0 +1,36 @@
+import Foundation
+
+/// JSON for people and for files in git: two spaces, sorted keys, one trailing newline.
+///
+/// Equal values give equal bytes; short arrays of scalars stay on one line.
+public enum PrettyJSON {
+  /// - Parameter sortingKeys: false keeps the order in which keys were written.
+  public static func text(_ value: JSONValue, sortingKeys: Bool = true) -> String {
+    render(value, indent: "", sortingKeys: sortingKeys) + "\n"
+  }
+
+  public static func data(_ value: JSONValue) -> Data { Data(text(value).utf8) }
+
+  private static func render(_ value: JSONValue, indent: String, sortingKeys: Bool) -> String {
+    let deeper = indent + "  "
+    switch value {
+    case .array(let elements) where !elements.isEmpty && !elements.allSatisfy(isScalar):
+      let lines = elements.map { deeper + render($0, indent: deeper, sortingKeys: sortingKeys) }
+      return "[\n" + lines.joined(separator: ",\n") + "\n\(indent)]"
+    case .array(let elements):
+      return "[" + elements.map(CanonicalJSON.text).joined(separator: ", ") + "]"
+    case .object(let object) where !object.isEmpty:
+      let lines = (sortingKeys ? object.sortedMembers : object.members).map { member in
+        deeper + CanonicalJSON.string(member.key) + ": "
+          + render(member.value, indent: deeper, sortingKeys: sortingKeys)
+      }
+      return "{\n" + lines.joined(separator: ",\n") + "\n\(indent)}"
+    default:
+      return CanonicalJSON.text(value)
+    }
+  }
+
+  private static func isScalar(_ value: JSONValue) -> Bool {
+    value.arrayValue == nil && value.objectValue == nil
+  }
+}

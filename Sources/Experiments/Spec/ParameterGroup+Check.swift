@@ -1,0 +1,149 @@
+extension ParameterGroup {
+  /// Refuses unknown keys, wrong types and values out of range; fills in defaults.
+  func completed(
+    _ value: JSONValue, at pointer: JSONPointer
+  ) throws(SpecError) -> JSONValue {
+    let given = try members(of: value, at: pointer)
+    var result = JSONObject()
+    for field in fields {
+      if let completed = try field.completed(given[field.name], in: pointer) {
+        result[field.name] = completed
+      }
+    }
+    return .object(result)
+  }
+
+  /// The members of an object all of whose keys are known.
+  func members(of value: JSONValue, at pointer: JSONPointer) throws(SpecError) -> JSONObject {
+    guard let object = value.objectValue else {
+      throw SpecError(.wrongType(expected: "an object", found: value.kind), at: pointer)
+    }
+    for key in object.keys where !names.contains(key) {
+      let nearest = NearestName.of(key, among: names)
+      throw SpecError(
+        .unknownKey(key, nearest: nearest, allowed: names), at: pointer.appending(key))
+    }
+    return object
+  }
+}
+
+extension ParameterField {
+  /// The value with its defaults, nil for an optional one that is absent.
+  func completed(_ given: JSONValue?, in parent: JSONPointer) throws(SpecError) -> JSONValue? {
+    let pointer = parent.appending(name)
+    if let given, given.isNull, isNullable {
+      if case .defaulting(.null) = presence { return .null }
+      return nil
+    }
+    if let given { return try kind.completed(given, at: pointer) }
+    switch presence {
+    case .optional: return nil
+    case .required: throw SpecError(.missingKey(name, remedy: "add it: \(summary)"), at: parent)
+    case .defaulting(.null): return .null
+    case .defaulting(let value): return try kind.completed(value, at: pointer)
+    }
+  }
+}
+
+extension ParameterKind {
+  func completed(_ value: JSONValue, at pointer: JSONPointer) throws(SpecError) -> JSONValue {
+    switch self {
+    case .path: try checkPath(value, at: pointer)
+    case .choice(let names): try check(value, isOneOf: names, at: pointer)
+    case .integer(let range):
+      guard let number = value.intValue else { throw wrongType("an integer", value, pointer) }
+      guard range.contains(number) else { throw outOfRange(value, "\(range)", pointer) }
+    case .number(let range):
+      guard let number = value.doubleValue else { throw wrongType("a number", value, pointer) }
+      guard range.contains(number) else {
+        let ends = [range.lowerBound, range.upperBound].map(CanonicalJSON.number)
+        throw outOfRange(value, ends.joined(separator: "..."), pointer)
+      }
+    case .flag:
+      guard value.boolValue != nil else { throw wrongType("true or false", value, pointer) }
+    case .levels(let range): try checkLevels(value, range, at: pointer)
+    case .namedPaths: try checkNamedPaths(value, at: pointer)
+    case .group(let group): return try group.completed(value, at: pointer)
+    }
+    return value
+  }
+
+  private func checkPath(_ value: JSONValue, at pointer: JSONPointer) throws(SpecError) {
+    guard let path = value.stringValue else {
+      throw wrongType("a path relative to the spec", value, pointer)
+    }
+    guard !path.isEmpty, !path.utf8.contains(0) else {
+      throw SpecError(.invalid("The path is empty or holds a null byte."), at: pointer)
+    }
+  }
+
+  private func check(
+    _ value: JSONValue, isOneOf names: [String], at pointer: JSONPointer
+  ) throws(SpecError) {
+    guard let name = value.stringValue else {
+      throw wrongType("one of \(names.joined(separator: ", "))", value, pointer)
+    }
+    guard names.contains(name) else {
+      let nearest = NearestName.of(name, among: names)
+      throw SpecError(.notAChoice(name, nearest: nearest, allowed: names), at: pointer)
+    }
+  }
+
+  private func checkNamedPaths(_ value: JSONValue, at pointer: JSONPointer) throws(SpecError) {
+    guard let object = value.objectValue else {
+      throw wrongType("an object of names and paths", value, pointer)
+    }
+    for (name, path) in object.members {
+      try checkPath(path, at: pointer.appending(name))
+    }
+  }
+
+  private func checkLevels(
+    _ value: JSONValue, _ range: ClosedRange<Int>, at pointer: JSONPointer
+  ) throws(SpecError) {
+    if let name = value.stringValue {
+      throw SpecError(
+        .notSupported("The named level set \"\(name)\" is not supported yet; list bits, such as [2, 3, 4]."),
+        at: pointer)
+    }
+    guard let elements = value.arrayValue, !elements.isEmpty else {
+      throw wrongType("a list of bits, such as [2, 3, 4]", value, pointer)
+    }
+    var last = Int.min
+    for (index, element) in elements.enumerated() {
+      let bits = try level(element, range, at: pointer.appending(index))
+      guard bits > last else {
+        throw SpecError(.invalid("Levels must increase; \(bits) follows \(last)."), at: pointer)
+      }
+      last = bits
+    }
+  }
+
+  private func level(
+    _ value: JSONValue, _ range: ClosedRange<Int>, at pointer: JSONPointer
+  ) throws(SpecError) -> Int {
+    guard let number = value.doubleValue else { throw wrongType("a number of bits", value, pointer) }
+    guard let bits = Int(exactly: number) else {
+      let text = CanonicalJSON.number(number)
+      throw SpecError(
+        .notSupported("The level \(text) is not supported yet; only whole bits \(range) are."),
+        at: pointer)
+    }
+    guard range.contains(bits) else { throw outOfRange(value, "\(range) bits", pointer) }
+    return bits
+  }
+
+  private func wrongType(
+    _ expected: String, _ value: JSONValue, _ pointer: JSONPointer
+  ) -> SpecError {
+    let isScalar = value.arrayValue == nil && value.objectValue == nil && !value.isNull
+    let found = isScalar ? "\(value.kind), \(CanonicalJSON.text(value))" : value.kind
+    return SpecError(.wrongType(expected: expected, found: found), at: pointer)
+  }
+
+  private func outOfRange(
+    _ value: JSONValue, _ allowed: String, _ pointer: JSONPointer
+  ) -> SpecError {
+    SpecError(.outOfRange(found: CanonicalJSON.text(value), allowed: allowed), at: pointer)
+  }
+}

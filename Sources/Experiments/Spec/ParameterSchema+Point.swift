@@ -1,0 +1,74 @@
+extension ParameterGroup {
+  /// Every parameter of a point, as it may stand in `base` and in the patches of axes.
+  public static let point = ParameterGroup([
+    ParameterField("model", .group(model), .required, "The model that is quantized."),
+    ParameterField(
+      "compute", .choice(["auto", "f32", "bf16"]), .defaulting("auto"),
+      "Arithmetic of the forward pass; auto takes bf16 where the processor has it."),
+    ParameterField(
+      "calibration", .group(calibration), .optional,
+      "The text that statistics and Hessians come from; needed when there is a quantizer."),
+    ParameterField(
+      "quantizer", .group(quantizer), .defaulting(nil), nullable: true,
+      "How weights are rounded; null is full precision."),
+    ParameterField(
+      "allocation", .group(allocation), .defaulting([:]), "How bits are shared among units."),
+    ParameterField("budget", .group(budget), .defaulting([:]), "Mean code bits per weight."),
+    ParameterField("evaluation", .group(evaluation), .required, "What is measured."),
+  ])
+
+  static let model = ParameterGroup([
+    ParameterField(
+      "path", .path, .required, "Folder with config.json, tokenizer.json and safetensors.")
+  ])
+
+  static let calibration = ParameterGroup([
+    ParameterField("corpus", .path, .required, "Text file."),
+    ParameterField("format", textFormat, .defaulting("text"), "How the file is read."),
+    ParameterField(
+      "sequences", .integer(1...1_000_000), .defaulting(64), "Sequences drawn from the corpus."),
+    ParameterField(
+      "context", .integer(2...1_048_576), .defaulting(256), "Tokens in each sequence."),
+  ])
+
+  static let quantizer = ParameterGroup([
+    ParameterField("method", .choice(["rtn", "gptq"]), .required, "Base quantizer."),
+    ParameterField(
+      "groupSize", .integer(1...65536), .defaulting(64), "Weights that share one scale."),
+    ParameterField("symmetric", .flag, .defaulting(false), "A grid without zero point."),
+    ParameterField(
+      "damping", .number(0...1), .defaulting(0.01),
+      "Share of the Hessian's mean diagonal added to its diagonal."),
+  ])
+
+  static let allocation = ParameterGroup([
+    ParameterField(
+      "allocator", .choice(["uniform", "random", "frequency", "weight-outlier"]),
+      .defaulting("uniform"), "Who decides the plan."),
+    ParameterField(
+      "granularity", .choice(["expert"]), .defaulting("expert"), "What the allocator decides about."),
+    ParameterField("levels", .levels(1...8), .defaulting([2, 3, 4]), "Bits a unit may get."),
+    ParameterField(
+      "law", .choice(["fill", "two-level"]), .optional,
+      "How a score becomes a plan; by default two-level for two levels, fill for more."),
+  ])
+
+  static let budget = ParameterGroup([
+    ParameterField(
+      "attention", .number(1...16), .defaulting(4), "Mean code bits of attention weights."),
+    ParameterField("experts", .number(1...16), .defaulting(3), "Mean code bits of expert weights."),
+  ])
+
+  static let evaluation = ParameterGroup([
+    ParameterField("perplexity", .group(perplexity), .optional, nullable: true, "Perplexity."),
+    ParameterField("tasks", .namedPaths, .defaulting([:]), "Task name → file of items (JSONL)."),
+  ])
+
+  static let perplexity = ParameterGroup([
+    ParameterField("corpora", .namedPaths, .required, "Corpus name → text file."),
+    ParameterField("format", textFormat, .defaulting("text"), "How the files are read."),
+    ParameterField("context", .integer(2...1_048_576), .defaulting(256), "Tokens in a window."),
+  ])
+
+  private static let textFormat = ParameterKind.choice(["text", "wikitext"])
+}

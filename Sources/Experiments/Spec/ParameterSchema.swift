@@ -1,0 +1,50 @@
+/// What may stand in a group of parameters: the one source of names, types, ranges and defaults.
+public struct ParameterGroup: Sendable {
+  public var fields: [ParameterField]
+
+  public init(_ fields: [ParameterField]) { self.fields = fields }
+
+  public var names: [String] { fields.map(\.name) }
+}
+
+/// One parameter.
+public struct ParameterField: Sendable {
+  public var name: String
+  public var kind: ParameterKind
+  /// Used when the key is absent.
+  public var presence: Presence
+  /// null is allowed and means *absent*.
+  public var isNullable: Bool
+  public var summary: String
+
+  public enum Presence: Sendable {
+    case required
+    case optional
+    case defaulting(JSONValue)
+  }
+
+  public init(
+    _ name: String, _ kind: ParameterKind, _ presence: Presence, nullable: Bool = false,
+    _ summary: String
+  ) {
+    self.name = name
+    self.kind = kind
+    self.presence = presence
+    self.isNullable = nullable
+    self.summary = summary
+  }
+}
+
+/// The type and range of a parameter.
+public indirect enum ParameterKind: Sendable {
+  case path
+  case choice([String])
+  case integer(ClosedRange<Int>)
+  case number(ClosedRange<Double>)
+  case flag
+  /// Strictly increasing integers.
+  case levels(ClosedRange<Int>)
+  /// Free names → paths.
+  case namedPaths
+  case group(ParameterGroup)
+}

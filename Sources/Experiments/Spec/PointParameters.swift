@@ -1,0 +1,174 @@
+import Foundation
+
+/// Everything that decides what a point computes, checked and with its defaults filled in.
+///
+/// `calibration`, `allocation` and `budget` are there if and only if `quantizer` is: what a
+/// full-precision point does not read must not enter its identity.
+public struct PointParameters: Sendable, Equatable {
+  public let model: ModelParameters
+  public let compute: ComputeChoice
+  public let calibration: CalibrationParameters?
+  public let quantizer: QuantizerParameters?
+  public let allocation: AllocationParameters?
+  public let budget: BudgetParameters?
+  public let evaluation: EvaluationParameters
+
+  /// These parameters as JSON, complete and pruned: what identity is computed from.
+  public let json: JSONValue
+  /// The folder that paths are relative to; never part of the identity.
+  public let folder: URL
+
+  /// Checks merged JSON; pointers in errors are relative to it.
+  public init(json: JSONValue, folder: URL) throws(SpecError) {
+    let complete = try ParameterGroup.point.completed(json, at: JSONPointer())
+    let pruned = try Self.pruned(complete)
+    let fields = try Self.decode(pruned)
+    self.model = fields.model
+    self.compute = fields.compute
+    self.calibration = fields.calibration
+    self.quantizer = fields.quantizer
+    self.allocation = fields.allocation
+    self.budget = fields.budget
+    self.evaluation = fields.evaluation
+    self.json = pruned
+    self.folder = folder
+    try checkEvaluation()
+    try checkBudget()
+  }
+
+  /// The file that a path of the spec names.
+  public func url(_ path: String) -> URL {
+    URL(filePath: path, relativeTo: folder.appending(path: "", directoryHint: .isDirectory))
+      .absoluteURL.standardizedFileURL
+  }
+}
+
+extension PointParameters {
+  private struct Fields: Decodable {
+    var model: ModelParameters
+    var compute: ComputeChoice
+    var calibration: CalibrationParameters?
+    var quantizer: QuantizerParameters?
+    var allocation: AllocationParameters?
+    var budget: BudgetParameters?
+    var evaluation: EvaluationParameters
+  }
+
+  private static func decode(_ json: JSONValue) throws(SpecError) -> Fields {
+    do { return try json.decoded(as: Fields.self) } catch {
+      // The schema and the structs disagree: our mistake, but no reason to trap on a user's file.
+      throw SpecError(.invalid("The parameters do not decode: \(error)"))
+    }
+  }
+
+  /// Removes what is not read without a quantizer, and demands what is read with one.
+  private static func pruned(_ json: JSONValue) throws(SpecError) -> JSONValue {
+    guard var object = json.objectValue else { return json }
+    if object["quantizer"]?.isNull ?? true {
+      for key in ["calibration", "allocation", "budget"] { object[key] = nil }
+    } else if object["calibration"] == nil {
+      throw SpecError(
+        .missingKey(
+          "calibration", remedy: "a quantizer needs it: {\"corpus\": \"path/of/text.txt\"}."))
+    }
+    return .object(object)
+  }
+
+  private func checkEvaluation() throws(SpecError) {
+    guard evaluation.tasks.isEmpty, evaluation.perplexity?.corpora.isEmpty ?? true else { return }
+    throw SpecError(
+      .invalid("Nothing is measured; name a corpus under perplexity.corpora or a task under tasks."),
+      at: JSONPointer(["evaluation"]))
+  }
+
+  private func checkBudget() throws(SpecError) {
+    guard let budget, let lowest = allocation?.levels.first, budget.experts < Double(lowest) else {
+      return
+    }
+    throw SpecError(
+      .outOfRange(
+        found: CanonicalJSON.number(budget.experts),
+        allowed: "\(lowest) or more, since \(lowest) is the lowest of allocation.levels"),
+      at: JSONPointer(["budget", "experts"]))
+  }
+}
+
+/// Arithmetic of the forward pass. `auto` is resolved by the pipeline before keys are formed.
+public enum ComputeChoice: String, Codable, Sendable, CaseIterable {
+  case auto, f32, bf16
+}
+
+/// How a text file becomes documents.
+public enum TextFormat: String, Codable, Sendable, CaseIterable {
+  case text, wikitext
+}
+
+public struct ModelParameters: Codable, Sendable, Equatable {
+  /// Folder with config.json, tokenizer.json and safetensors, relative to the spec.
+  public let path: String
+}
+
+public struct CalibrationParameters: Codable, Sendable, Equatable {
+  /// Text file, relative to the spec.
+  public let corpus: String
+  public let format: TextFormat
+  public let sequences: Int
+  /// Tokens in each sequence.
+  public let context: Int
+}
+
+public struct QuantizerParameters: Codable, Sendable, Equatable {
+  public enum Method: String, Codable, Sendable, CaseIterable {
+    case rtn, gptq
+  }
+
+  public let method: Method
+  /// Weights that share one scale.
+  public let groupSize: Int
+  public let symmetric: Bool
+  /// Share of the Hessian's mean diagonal that is added to its diagonal.
+  public let damping: Double
+}
+
+public struct AllocationParameters: Codable, Sendable, Equatable {
+  public enum Allocator: String, Codable, Sendable, CaseIterable {
+    case uniform, random, frequency
+    case weightOutlier = "weight-outlier"
+  }
+
+  public enum Granularity: String, Codable, Sendable, CaseIterable {
+    case expert
+  }
+
+  public enum Law: String, Codable, Sendable, CaseIterable {
+    case fill
+    case twoLevel = "two-level"
+  }
+
+  public let allocator: Allocator
+  public let granularity: Granularity
+  /// Bits a unit may get, increasing.
+  public let levels: [Int]
+  /// nil: `two-level` for two levels, `fill` for more.
+  public let law: Law?
+}
+
+/// Mean code bits per weight.
+public struct BudgetParameters: Codable, Sendable, Equatable {
+  public let attention: Double
+  public let experts: Double
+}
+
+public struct EvaluationParameters: Codable, Sendable, Equatable {
+  public let perplexity: PerplexityParameters?
+  /// Task name → file of items (JSONL), relative to the spec.
+  public let tasks: [String: String]
+}
+
+public struct PerplexityParameters: Codable, Sendable, Equatable {
+  /// Corpus name → text file, relative to the spec.
+  public let corpora: [String: String]
+  public let format: TextFormat
+  /// Tokens in a window.
+  public let context: Int
+}

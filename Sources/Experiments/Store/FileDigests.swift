@@ -1,0 +1,79 @@
+import Foundation
+import Synchronization
+
+/// Content digests of files outside the store, remembered so that a model is hashed once.
+///
+/// A remembered digest is believed while path, size, inode, modification and change time are the
+/// same. Losing the memory costs time only: it is an accelerator, never a source.
+public final class FileDigests: Sendable {
+  private struct Entry: Codable, Equatable {
+    var stamp: String
+    var digest: String
+  }
+
+  /// A file changed so recently may change again within one tick of the clock.
+  private static let settlingSeconds = 2
+
+  private let cacheFile: URL
+  private let entries: Mutex<[String: Entry]>
+
+  public init(cacheFile: URL) {
+    self.cacheFile = cacheFile
+    self.entries = Mutex(Self.load(cacheFile))
+  }
+
+  /// SHA-256 of the content of a file.
+  public func digest(of file: URL) throws -> String {
+    let (stamp, isSettled) = try Self.stamp(of: file)
+    if let entry = entries.withLock({ $0[file.path] }), entry.stamp == stamp {
+      return entry.digest
+    }
+    let digest = try Digest.of(file: file)
+    let (after, _) = try Self.stamp(of: file)
+    if isSettled, after == stamp { remember(Entry(stamp: stamp, digest: digest), of: file) }
+    return digest
+  }
+
+  /// One digest over the contents of named files of a folder.
+  public func digest(of folder: URL, files: [String]) throws -> String {
+    let members = try Set(files).sorted().map { name in
+      (name, JSONValue(try digest(of: folder.appending(path: name))))
+    }
+    return Digest.of(CanonicalJSON.data(.object(JSONObject(members))))
+  }
+
+  private func remember(_ entry: Entry, of file: URL) {
+    entries.withLock { entries in
+      // Another process may have added to the file; neither side's knowledge is lost.
+      entries.merge(Self.load(cacheFile)) { mine, _ in mine }
+      entries[file.path] = entry
+      save(entries)
+    }
+  }
+
+  private func save(_ entries: [String: Entry]) {
+    guard let json = try? JSONValue(encoding: entries) else { return }
+    try? DurableFile.makeFolder(cacheFile.deletingLastPathComponent())
+    try? DurableFile.write(PrettyJSON.data(json), to: cacheFile)
+  }
+
+  private static func load(_ file: URL) -> [String: Entry] {
+    guard let data = try? Data(contentsOf: file), let json = try? JSONParser.parse(data) else {
+      return [:]
+    }
+    return (try? json.decoded(as: [String: Entry].self)) ?? [:]
+  }
+
+  private static func stamp(of file: URL) throws -> (text: String, isSettled: Bool) {
+    var info = stat()
+    guard stat(file.path, &info) == 0 else {
+      throw StoreError.system(operation: "reading", path: file.path, code: errno)
+    }
+    let numbers = [
+      Int(info.st_size), Int(info.st_ino), info.st_mtim.tv_sec, info.st_mtim.tv_nsec,
+      info.st_ctim.tv_sec, info.st_ctim.tv_nsec,
+    ]
+    let age = time(nil) - max(info.st_mtim.tv_sec, info.st_ctim.tv_sec)
+    return (numbers.map(String.init).joined(separator: " "), age >= settlingSeconds)
+  }
+}

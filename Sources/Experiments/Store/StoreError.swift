@@ -1,0 +1,34 @@
+import Foundation
+
+/// Why the workspace could not be read or written.
+public enum StoreError: Error, Equatable {
+  case system(operation: String, path: String, code: Int32)
+  case missingInput(role: String, stage: String, path: String)
+  case reservedName(stage: String, file: String)
+  case notAFile(stage: String, path: String)
+  case newerIndex(path: String)
+  case foreignDatabase(path: String)
+  case noIndex(path: String)
+  case noSuchRun(String)
+}
+
+extension StoreError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .system(let operation, let path, let code):
+      "\(operation) of \(path) failed: \(String(cString: strerror(code)))."
+    case .missingInput(let role, let stage, let path):
+      "The \(role) of stage \(stage) is not at \(path); paths in a spec are relative to its folder."
+    case .reservedName(let stage, let file):
+      "Stage \(stage) wrote \(file), a name that the artifact store needs itself."
+    case .notAFile(let stage, let path):
+      "Stage \(stage) left \(path), which is neither a file nor a folder."
+    case .newerIndex(let path):
+      "\(path) was written by a newer assay; use that one, or delete the file and run assay reindex."
+    case .foreignDatabase(let path):
+      "\(path) is not an index of assay; move it away and run assay reindex."
+    case .noIndex(let path): "There is no index at \(path); run assay run or assay reindex first."
+    case .noSuchRun(let name): "There is no run \"\(name)\"; assay results lists them."
+    }
+  }
+}
