@@ -1,11 +1,5 @@
-/// Why a report cannot be made.
+/// Why a report cannot be made from a spec that is well formed.
 public enum ReportError: Error, Equatable {
-  case unknownKey(pointer: String, nearest: String?, allowed: [String])
-  case missingKey(pointer: String)
-  case wrongType(pointer: String, expected: String)
-  case unknownName(pointer: String, name: String, kind: String, nearest: String?, known: [String])
-  case ambiguousColumn(pointer: String, keys: [String])
-  case duplicateName(pointer: String, name: String)
   case differentDefinitions(
     table: String, metric: String, scope: String, first: String, second: String)
   case mixedPoints(name: String, axis: String, labels: [String])
@@ -19,20 +13,6 @@ public enum ReportError: Error, Equatable {
 extension ReportError: CustomStringConvertible {
   public var description: String {
     switch self {
-    case .unknownKey(let pointer, let nearest, let allowed):
-      "Unknown key \(pointer)\(Self.hint(nearest)); allowed here: \(allowed.joined(separator: ", "))."
-    case .missingKey(let pointer):
-      "\(pointer) is missing; add it."
-    case .wrongType(let pointer, let expected):
-      "\(pointer) must be \(expected)."
-    case .unknownName(let pointer, let name, let kind, let nearest, let known):
-      "\(pointer): no \(kind) is named \"\(name)\"\(Self.hint(nearest)); "
-        + "known: \(known.joined(separator: ", "))."
-    case .ambiguousColumn(let pointer, let keys):
-      "\(pointer) needs exactly one of ledger, metric, cost, count, "
-        + "got \(keys.isEmpty ? "none" : keys.joined(separator: ", ")); split it into columns."
-    case .duplicateName(let pointer, let name):
-      "\(pointer): the name \"\(name)\" is taken; names of tables and of figures are unique."
     case .differentDefinitions(let table, let metric, let scope, let first, let second):
       "\(table): \(metric) (\(scope)) was measured by two definitions, \(first) and \(second), "
         + "which never share a column; restrict the rows with \"where\" or make two tables."
@@ -51,9 +31,5 @@ extension ReportError: CustomStringConvertible {
     case .gnuplotFailed(let figure, let message):
       "gnuplot could not draw figure \(figure): \(message)"
     }
-  }
-
-  private static func hint(_ nearest: String?) -> String {
-    nearest.map { ", did you mean \"\($0)\"?" } ?? ""
   }
 }

@@ -22,7 +22,7 @@ struct SyntheticRun {
 
   var result: RunResult {
     get throws {
-      try JSONDecoder().decode(RunResult.self, from: JSONEncoder().encode(json))
+      try json.decoded(as: RunResult.self)
     }
   }
 
@@ -32,79 +32,78 @@ struct SyntheticRun {
   }
 
   private var json: JSONValue {
-    .object([
-      "schemaVersion": .number(1), "run": .string(name), "experiment": .string("tiny"),
-      "spec": .string("5bec"), "axes": .array(axes), "parameters": .object([:]),
-      "seeds": .object(seeds.mapValues { .number(Double($0)) }), "stages": .array(stages),
-      "outcome": outcome, "provenance": provenance,
-    ])
+    [
+      "schemaVersion": 1, "run": JSONValue(name), "experiment": "tiny", "spec": "5bec",
+      "axes": .array(axes), "parameters": [:],
+      "seeds": .object(JSONObject(seeds.map { ($0.key, JSONValue($0.value)) })),
+      "stages": .array(stages), "outcome": outcome, "provenance": provenance,
+    ]
   }
 
   private var axes: [JSONValue] {
     [("method", Optional(method)), ("bits", bits)].compactMap { axis, label in
-      label.map { .object(["axis": .string(axis), "label": .string($0)]) }
+      label.map { ["axis": JSONValue(axis), "label": JSONValue($0)] }
     }
   }
 
   private var stages: [JSONValue] {
-    let calibrate = stage(
-      "calibrate", inputs: ["model": "aaaa", "corpus": "bbbb"], seconds: 1, tokens: 4096)
-    let quantize = stage(
-      "quantize", inputs: ["model": "aaaa", "calibration": "digest of calibrate"],
-      seconds: seconds, tokens: nil)
-    return method == "full precision" ? [] : [calibrate, quantize]
+    if method == "full precision" { return [] }
+    return [
+      stage(
+        "calibrate", inputs: ["model": "aaaa", "corpus": "bbbb"], seconds: 1, tokens: 4096),
+      stage(
+        "quantize", inputs: ["model": "aaaa", "calibration": "digest of calibrate"],
+        seconds: seconds, tokens: nil),
+    ]
   }
 
   private func stage(
-    _ name: String, inputs: [String: String], seconds: Double, tokens: Int?
+    _ name: String, inputs: JSONValue, seconds: Double, tokens: Int?
   ) -> JSONValue {
-    .object([
-      "name": .string(name), "key": .string("key"), "digest": .string("digest of \(name)"),
-      "inputs": .object(inputs.mapValues { .string($0) }), "cached": .bool(false),
-      "seconds": .number(seconds), "peakMemoryBytes": .number(64e6),
-      "forwardTokens": tokens.map { .number(Double($0)) } ?? .null,
-    ])
+    [
+      "name": JSONValue(name), "key": "key", "digest": JSONValue("digest of \(name)"),
+      "inputs": inputs, "cached": false, "seconds": JSONValue(seconds),
+      "peakMemoryBytes": 64_000_000, "forwardTokens": tokens.map { JSONValue($0) } ?? nil,
+    ]
   }
 
   private var outcome: JSONValue {
-    .object([
-      "metrics": .array([
+    [
+      "metrics": [
         metric("perplexity", "all", "nats", false, perplexity),
         metric("accuracy", "stories", "fraction", true, accuracy),
         metric("accuracy", "arithmetic", "fraction", true, accuracy / 2),
-      ]),
-      "ledgers": .object([
-        "expert-code-bits": .number(codeBits ?? Double(bits ?? "16") ?? 16),
-        "true-bytes": .number(bytes),
-      ]),
-      "forced": .bool(forced), "counts": .object(["gptq-fallbacks": .number(Double(fallbacks))]),
-      "remarks": .array(remarks.map { .string($0) }),
-      "facts": .object([
-        "model-name": .string("toy-moe"), "model-parameters": .number(1_234_567),
-      ]),
-    ])
+      ],
+      "ledgers": [
+        "expert-code-bits": JSONValue(codeBits ?? Double(bits ?? "16") ?? 16),
+        "true-bytes": JSONValue(bytes),
+      ],
+      "forced": JSONValue(forced), "counts": ["gptq-fallbacks": JSONValue(fallbacks)],
+      "remarks": .array(remarks.map { JSONValue($0) }),
+      "facts": ["model-name": "toy-moe", "model-parameters": 1_234_567],
+    ]
   }
 
   private func metric(
     _ name: String, _ scope: String, _ unit: String, _ higherIsBetter: Bool, _ value: Double?
   ) -> JSONValue {
-    .object([
-      "definition": .object([
-        "name": .string(name), "scope": .string(scope), "unit": .string(unit),
-        "higherIsBetter": .bool(higherIsBetter),
-        "protocolParameters": .object(["context": .number(context)]),
-      ]),
-      "value": value.map { .number($0) } ?? .null, "special": special.map { .string($0) } ?? .null,
-      "items": .number(20),
-    ])
+    [
+      "definition": [
+        "name": JSONValue(name), "scope": JSONValue(scope), "unit": JSONValue(unit),
+        "higherIsBetter": JSONValue(higherIsBetter),
+        "protocolParameters": ["context": JSONValue(context)],
+      ],
+      "value": value.map { JSONValue($0) } ?? nil,
+      "special": special.map { JSONValue($0) } ?? nil, "items": 20,
+    ]
   }
 
   private var provenance: JSONValue {
-    .object([
-      "commit": .string(commit), "host": .string("somewhere"), "cpu": .string("a CPU"),
-      "threads": .number(2), "libraries": .object(["oneDNN": .string("2.6")]),
-      "started": .string("2026-11-01T00:00:00Z"), "finished": .string("2026-11-01T00:00:01Z"),
-    ])
+    [
+      "commit": JSONValue(commit), "host": "somewhere", "cpu": "a CPU", "threads": 2,
+      "libraries": ["oneDNN": "2.6"], "started": "2026-11-01T00:00:00Z",
+      "finished": "2026-11-01T00:00:01Z",
+    ]
   }
 }
 
@@ -142,17 +141,11 @@ enum Synthetic {
   ) throws -> ReportData {
     try ReportData.collect(
       experiment: "tiny", spec: "5bec", results: try runs.map { try $0.result }, missing: missing,
-      axes: axes, tables: try json(tables), figures: try json(figures), sha256: fingerprint)
+      axes: axes, tables: try json(tables), figures: try json(figures))
   }
 
   static func json(_ text: String) throws -> JSONValue {
-    try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
-  }
-
-  /// FNV-1a, enough to tell definitions apart.
-  static func fingerprint(_ data: Data) -> String {
-    let hash = data.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-    return String(hash, radix: 16)
+    try JSONParser.parse(text)
   }
 
   static let table = """

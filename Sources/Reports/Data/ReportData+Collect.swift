@@ -12,18 +12,17 @@ extension ReportData {
   ///   - axes: Every axis of the grid with its labels in the order of the spec.
   ///   - tables: The spec's `tables`.
   ///   - figures: The spec's `figures`.
-  ///   - sha256: SHA-256 of bytes in lowercase hexadecimal.
   /// - Returns: The runs in the order of the grid.
   /// - Throws: Errors of encoding a metric definition.
   public static func collect(
     experiment: String, spec: String, results: [RunResult], missing: [MissingPoint] = [],
-    axes: [ReportAxis], tables: JSONValue, figures: JSONValue, sha256: (Data) -> String
+    axes: [ReportAxis], tables: JSONValue, figures: JSONValue
   ) throws -> ReportData {
     var definitions: [String: MetricDefinition] = [:]
     var rows: [String: ReportRow] = [:]
     for result in results where rows[result.run] == nil {
       rows[result.run] = try ReportRow(result) { definition in
-        let id = try definition.id(sha256: sha256)
+        let id = try definition.id
         definitions[id] = definition
         return id
       }
@@ -50,11 +49,11 @@ extension ReportData {
 }
 
 extension MetricDefinition {
-  /// The first ten hexadecimal digits of SHA-256 over the JSON with sorted keys.
-  func id(sha256: (Data) -> String) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return String(sha256(try encoder.encode(self)).prefix(10))
+  /// The first ten hexadecimal digits of SHA-256 over the canonical JSON.
+  var id: String {
+    get throws {
+      String(Digest.of(CanonicalJSON.data(try JSONValue(encoding: self))).prefix(10))
+    }
   }
 }
 

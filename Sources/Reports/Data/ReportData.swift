@@ -32,9 +32,7 @@ public struct ReportData: Codable, Sendable, Equatable {
 
   /// Stable text: sorted keys, two spaces, a final newline.
   public func encoded() throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    return try encoder.encode(self) + Data("\n".utf8)
+    PrettyJSON.data(try JSONValue(encoding: self))
   }
 
   /// Reads report data, refusing other formats and versions.
@@ -78,7 +76,7 @@ public struct ReportAxis: Codable, Sendable, Equatable {
 
 /// A metric definition and the id by which columns tell definitions apart.
 public struct IdentifiedDefinition: Codable, Sendable, Equatable {
-  /// The first ten hexadecimal digits of SHA-256 over the definition's JSON with sorted keys.
+  /// The first ten hexadecimal digits of SHA-256 over the definition's canonical JSON.
   public var id: String
   public var definition: MetricDefinition
 }

@@ -25,7 +25,7 @@ struct FigureData {
   var joinsPoints: Bool
 
   /// Aggregates the runs of `data` as `spec` says; points without a finite coordinate are left out.
-  init(_ spec: FigureSpec, data: ReportData) throws(ReportError) {
+  init(_ spec: FigureSpec, data: ReportData) throws {
     let others = data.axes.map(\.name).filter { $0 != spec.series }
     let grouping = PointGrouping(
       axes: data.axes, keys: [spec.series] + others, filter: spec.filter,
@@ -46,16 +46,17 @@ struct FigureData {
     }
     joinsPoints = spec.kind == .line
     isLogarithmic = false
-    guard !series.isEmpty else { throw .nothingToDraw(figure: spec.name) }
+    guard !series.isEmpty else { throw ReportError.nothingToDraw(figure: spec.name) }
     isLogarithmic = spec.logY ?? spansMoreThanTenfold
   }
 
   private static func quantity(
     _ column: ColumnSpec, in catalog: QuantityCatalog
-  ) throws(ReportError) -> Quantity {
+  ) throws(SpecError) -> Quantity {
     let quantities = try catalog.quantities(for: column)
     guard let quantity = quantities.first, quantities.count == 1 else {
-      throw .wrongType(pointer: "\(column.pointer)/scope", expected: "one scope, not *")
+      throw SpecError(
+        .invalid("A figure draws one scope, not *."), at: column.pointer.appending("scope"))
     }
     return quantity
   }

@@ -6,7 +6,7 @@ enum ParameterText {
   static func leaves(_ value: JSONValue, path: String = "") -> [String] {
     switch value {
     case .object(let members):
-      return members.sorted { $0.key < $1.key }.flatMap { key, member in
+      return members.sortedMembers.flatMap { key, member in
         leaves(member, path: path.isEmpty ? key : "\(path).\(key)")
       }
     default:

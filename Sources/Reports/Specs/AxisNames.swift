@@ -7,34 +7,23 @@ struct AxisNames {
   init(_ axes: [ReportAxis]) { self.axes = axes }
 
   /// Refuses names that are no axis.
-  func check(_ names: [String], at pointer: String) throws(ReportError) {
-    for name in names { try check(name, "axis", among: axes.map(\.name), at: pointer) }
+  func check(_ names: [String], at pointer: JSONPointer) throws(SpecError) {
+    for name in names { try SpecObject.check(name, among: axes.map(\.name), at: pointer) }
   }
 
   /// The `where` of a table or figure: axis → label or labels.
-  func filter(in object: SpecObject) throws(ReportError) -> [String: [String]] {
+  func filter(in object: SpecObject) throws(SpecError) -> [String: [String]] {
     guard let value = object.value("where") else { return [:] }
-    let pointer = object.pointer(to: "where")
+    let pointer = object.pointer.appending("where")
     var filter: [String: [String]] = [:]
-    let members = try SpecObject.members(value, at: pointer).sorted { $0.key < $1.key }
-    for (axis, labels) in members {
-      let position = SpecObject.pointer(pointer, axis)
-      try check([axis], at: position)
-      let kept = try SpecObject.strings(labels, at: position)
+    for (axis, labels) in try SpecObject.members(value, at: pointer).members {
+      let place = pointer.appending(axis)
+      try check([axis], at: place)
+      let kept = try SpecObject.strings(labels, at: place)
       let known = axes.first { $0.name == axis }?.labels ?? []
-      for label in kept { try check(label, "label of \(axis)", among: known, at: position) }
+      for label in kept { try SpecObject.check(label, among: known, at: place) }
       filter[axis] = kept
     }
     return filter
-  }
-
-  private func check(
-    _ name: String, _ kind: String, among known: [String], at pointer: String
-  ) throws(ReportError) {
-    guard known.contains(name) else {
-      throw .unknownName(
-        pointer: pointer, name: name, kind: kind, nearest: nearestName(to: name, among: known),
-        known: known)
-    }
   }
 }

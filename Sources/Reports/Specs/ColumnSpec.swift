@@ -30,59 +30,54 @@ public struct ColumnSpec: Sendable, Equatable {
   public var title: String?
   public var digits: Int?
   /// Where it stands in the spec, for errors.
-  var pointer: String
+  var pointer: JSONPointer
 }
 
 extension ColumnSpec {
-  private static let kinds = ["ledger", "metric", "cost", "count"]
+  /// Kind of column → the keys that only it may have.
+  private static let kinds = ["ledger": [], "metric": ["scope"], "cost": ["stages"], "count": []]
 
-  init(_ value: JSONValue, at pointer: String) throws(ReportError) {
+  init(_ value: JSONValue, at pointer: JSONPointer) throws(SpecError) {
+    let kind = try Self.kind(of: try SpecObject.members(value, at: pointer), at: pointer)
     let object = try SpecObject(
-      value, at: pointer, allowed: Self.kinds + ["scope", "stages", "title", "digits"])
-    source = try QuantitySource(object, kinds: Self.kinds)
+      value, at: pointer, allowed: [kind] + (Self.kinds[kind] ?? []) + ["title", "digits"])
+    source = try QuantitySource(kind, object)
     title = try object.optionalString("title")
     digits = try object.optionalInteger("digits", in: 0...9)
     self.pointer = pointer
   }
+
+  private static func kind(
+    of members: JSONObject, at pointer: JSONPointer
+  ) throws(SpecError) -> String {
+    let known = kinds.keys.sorted()
+    let present = known.filter { members[$0] != nil }
+    if present.isEmpty, let key = members.keys.first {
+      throw SpecError(
+        .unknownKey(key, nearest: nearestName(to: key, among: known), allowed: known),
+        at: pointer.appending(key))
+    }
+    guard let kind = present.first, present.count == 1 else {
+      throw SpecError(
+        .invalid("Needs exactly one of \(known.joined(separator: ", ")); split it into columns."),
+        at: pointer)
+    }
+    return kind
+  }
 }
 
 extension QuantitySource {
-  fileprivate init(_ object: SpecObject, kinds: [String]) throws(ReportError) {
-    let present = kinds.filter { object.has($0) }
-    guard present.count == 1 else {
-      throw .ambiguousColumn(pointer: object.pointer, keys: present)
-    }
-    let name = try object.string(present[0])
-    try Self.refuse("scope", unless: "metric", is: present[0], in: object)
-    try Self.refuse("stages", unless: "cost", is: present[0], in: object)
-    switch present[0] {
+  fileprivate init(_ kind: String, _ object: SpecObject) throws(SpecError) {
+    let name = try object.string(kind, "name what to show.")
+    switch kind {
     case "ledger": self = .ledger(name)
     case "metric": self = .metric(name: name, scope: try object.optionalString("scope") ?? "all")
     case "cost":
+      try SpecObject.check(
+        name, among: Cost.allCases.map(\.rawValue), at: object.pointer.appending("cost"))
       self = .cost(
-        try Cost.named(name, at: object.pointer(to: "cost")),
-        stages: try object.optionalStrings("stages"))
+        Cost(rawValue: name) ?? .seconds, stages: try object.optionalStrings("stages"))
     default: self = .count(name)
     }
-  }
-
-  private static func refuse(
-    _ key: String, unless kind: String, is present: String, in object: SpecObject
-  ) throws(ReportError) {
-    guard object.has(key), kind != present else { return }
-    throw .unknownKey(
-      pointer: object.pointer(to: key), nearest: nil, allowed: [present, "title", "digits"])
-  }
-}
-
-extension Cost {
-  fileprivate static func named(_ name: String, at pointer: String) throws(ReportError) -> Cost {
-    let known = allCases.map(\.rawValue)
-    guard let cost = Cost(rawValue: name) else {
-      throw .unknownName(
-        pointer: pointer, name: name, kind: "cost", nearest: nearestName(to: name, among: known),
-        known: known)
-    }
-    return cost
   }
 }

@@ -32,41 +32,39 @@ extension FigureSpec {
 
   /// Decodes the spec's `figures`; unknown keys and axes are refused with their JSON pointer.
   public static func decode(
-    _ figures: JSONValue, axes: [ReportAxis], at pointer: String = "/figures"
-  ) throws(ReportError) -> [FigureSpec] {
+    _ figures: JSONValue, axes: [ReportAxis], at pointer: JSONPointer = JSONPointer(["figures"])
+  ) throws(SpecError) -> [FigureSpec] {
     var specs: [FigureSpec] = []
     for (index, element) in try SpecObject.elements(figures, at: pointer).enumerated() {
-      let spec = try FigureSpec(element, at: "\(pointer)/\(index)", known: AxisNames(axes))
+      let spec = try FigureSpec(element, at: pointer.appending(index), known: AxisNames(axes))
       guard !specs.contains(where: { $0.name == spec.name }) else {
-        throw .duplicateName(pointer: "\(pointer)/\(index)/name", name: spec.name)
+        throw SpecError(
+          .invalid("The name \"\(spec.name)\" stands twice; rename one."),
+          at: pointer.appending(index).appending("name"))
       }
       specs.append(spec)
     }
     return specs
   }
 
-  private init(_ value: JSONValue, at pointer: String, known: AxisNames) throws(ReportError) {
+  private init(_ value: JSONValue, at pointer: JSONPointer, known: AxisNames) throws(SpecError) {
     let object = try SpecObject(value, at: pointer, allowed: Self.keys)
     name = try object.fileName("name")
     kind = try Self.kind(in: object)
-    x = try ColumnSpec(try object.required("x"), at: object.pointer(to: "x"))
-    y = try ColumnSpec(try object.required("y"), at: object.pointer(to: "y"))
-    series = try object.string("series")
+    x = try ColumnSpec(try object.required("x", "name a ledger."), at: pointer.appending("x"))
+    y = try ColumnSpec(try object.required("y", "name a metric."), at: pointer.appending("y"))
+    series = try object.string("series", "name the axis whose labels are the series.")
     filter = try known.filter(in: object)
     caption = try object.optionalString("caption")
     logY = try object.optionalBool("logY")
     reference = try object.optionalString("reference") ?? TableSpec.defaultReference
-    try known.check([series], at: object.pointer(to: "series"))
+    try known.check([series], at: pointer.appending("series"))
   }
 
-  private static func kind(in object: SpecObject) throws(ReportError) -> Kind {
+  private static func kind(in object: SpecObject) throws(SpecError) -> Kind {
     let name = try object.optionalString("kind") ?? Kind.line.rawValue
-    let known = Kind.allCases.map(\.rawValue)
-    guard let kind = Kind(rawValue: name) else {
-      throw .unknownName(
-        pointer: object.pointer(to: "kind"), name: name, kind: "kind of figure",
-        nearest: nearestName(to: name, among: known), known: known)
-    }
-    return kind
+    try SpecObject.check(
+      name, among: Kind.allCases.map(\.rawValue), at: object.pointer.appending("kind"))
+    return Kind(rawValue: name) ?? .line
   }
 }

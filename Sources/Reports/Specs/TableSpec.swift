@@ -26,38 +26,41 @@ extension TableSpec {
 
   /// Decodes the spec's `tables`; unknown keys and axes are refused with their JSON pointer.
   public static func decode(
-    _ tables: JSONValue, axes: [ReportAxis], at pointer: String = "/tables"
-  ) throws(ReportError) -> [TableSpec] {
+    _ tables: JSONValue, axes: [ReportAxis], at pointer: JSONPointer = JSONPointer(["tables"])
+  ) throws(SpecError) -> [TableSpec] {
     var specs: [TableSpec] = []
     for (index, element) in try SpecObject.elements(tables, at: pointer).enumerated() {
-      let spec = try TableSpec(element, at: "\(pointer)/\(index)", known: AxisNames(axes))
+      let spec = try TableSpec(element, at: pointer.appending(index), known: AxisNames(axes))
       guard !specs.contains(where: { $0.name == spec.name }) else {
-        throw .duplicateName(pointer: "\(pointer)/\(index)/name", name: spec.name)
+        throw SpecError(
+          .invalid("The name \"\(spec.name)\" stands twice; rename one."),
+          at: pointer.appending(index).appending("name"))
       }
       specs.append(spec)
     }
     return specs
   }
 
-  private init(_ value: JSONValue, at pointer: String, known: AxisNames) throws(ReportError) {
+  private init(_ value: JSONValue, at pointer: JSONPointer, known: AxisNames) throws(SpecError) {
     let object = try SpecObject(value, at: pointer, allowed: Self.keys)
     name = try object.fileName("name")
     caption = try object.optionalString("caption")
-    rows = try object.strings("rows")
+    rows = try object.strings("rows", "name the axes whose labels are the rows.")
     filter = try known.filter(in: object)
     columns = try Self.columns(in: object)
     reference = try object.optionalString("reference") ?? Self.defaultReference
     bestWithin = try object.optionalString("bestWithin")
-    try known.check(rows, at: object.pointer(to: "rows"))
-    if let bestWithin { try known.check([bestWithin], at: object.pointer(to: "bestWithin")) }
+    try known.check(rows, at: pointer.appending("rows"))
+    if let bestWithin { try known.check([bestWithin], at: pointer.appending("bestWithin")) }
   }
 
-  private static func columns(in object: SpecObject) throws(ReportError) -> [ColumnSpec] {
-    let pointer = object.pointer(to: "columns")
+  private static func columns(in object: SpecObject) throws(SpecError) -> [ColumnSpec] {
+    let pointer = object.pointer.appending("columns")
     var columns: [ColumnSpec] = []
-    let elements = try SpecObject.elements(try object.required("columns"), at: pointer)
+    let elements = try SpecObject.elements(
+      try object.required("columns", "list what to show."), at: pointer)
     for (index, element) in elements.enumerated() {
-      columns.append(try ColumnSpec(element, at: "\(pointer)/\(index)"))
+      columns.append(try ColumnSpec(element, at: pointer.appending(index)))
     }
     return columns
   }

@@ -12,7 +12,7 @@ struct QuantityCatalog {
   }
 
   /// The quantities of a column: several for a metric of scope `*`.
-  func quantities(for column: ColumnSpec) throws(ReportError) -> [Quantity] {
+  func quantities(for column: ColumnSpec) throws(SpecError) -> [Quantity] {
     var quantities = try unstyled(column)
     for index in quantities.indices {
       if let title = column.title { quantities[index].name = title }
@@ -53,7 +53,7 @@ struct QuantityCatalog {
     }
   }
 
-  private func unstyled(_ column: ColumnSpec) throws(ReportError) -> [Quantity] {
+  private func unstyled(_ column: ColumnSpec) throws(SpecError) -> [Quantity] {
     switch column.source {
     case .ledger(let name):
       try check(name, "ledger", known: Set(rows.flatMap(\.ledgers.keys)), at: column)
@@ -63,7 +63,7 @@ struct QuantityCatalog {
       return [Quantity(source: column.source, name: words(name), digits: .decimals(0))]
     case .cost(let cost, let stages):
       for stage in stages ?? [] {
-        try check(stage, "stage", known: Set(rows.flatMap(\.stages).map(\.name)), at: column)
+        try check(stage, "stages", known: Set(rows.flatMap(\.stages).map(\.name)), at: column)
       }
       return [.cost(cost, stages: stages)]
     case .metric(let name, let scope):
@@ -73,11 +73,11 @@ struct QuantityCatalog {
 
   private func metrics(
     _ name: String, scope: String, for column: ColumnSpec
-  ) throws(ReportError) -> [Quantity] {
+  ) throws(SpecError) -> [Quantity] {
     try check(name, "metric", known: Set(definitions.values.map(\.name)), at: column)
     let named = definitions.values.filter { $0.name == name }
     let scopes = Set(named.map(\.scope))
-    if scope != "*" { try check(scope, "scope of \(name)", known: scopes, at: column) }
+    if scope != "*" { try check(scope, "scope", known: scopes, at: column) }
     let chosen = scope == "*" ? Self.ordered(scopes) : [scope]
     return chosen.map { scope in
       .metric(name: name, scope: scope, definition: named.first { $0.scope == scope })
@@ -91,13 +91,10 @@ struct QuantityCatalog {
 
   /// Nothing can be misspelt before the first run is there.
   private func check(
-    _ name: String, _ kind: String, known: Set<String>, at column: ColumnSpec
-  ) throws(ReportError) {
-    let known = known.sorted()
-    guard !rows.isEmpty, !known.contains(name) else { return }
-    throw .unknownName(
-      pointer: column.pointer, name: name, kind: kind, nearest: nearestName(to: name, among: known),
-      known: known)
+    _ name: String, _ key: String, known: Set<String>, at column: ColumnSpec
+  ) throws(SpecError) {
+    guard !rows.isEmpty else { return }
+    try SpecObject.check(name, among: known.sorted(), at: column.pointer.appending(key))
   }
 }
 

@@ -12,7 +12,7 @@ struct ReportTable {
 
 extension ReportTable {
   /// Aggregates the runs of `data` as `spec` says.
-  init(_ spec: TableSpec, data: ReportData) throws(ReportError) {
+  init(_ spec: TableSpec, data: ReportData) throws {
     let grouping = PointGrouping(
       axes: data.axes, keys: spec.rows, filter: spec.filter, reference: spec.reference)
     let groups = try grouping.groups(of: data, name: "Table \(spec.name)")
