@@ -1,0 +1,33 @@
+import Experiments
+
+/// One complete run, reduced to what reports show.
+public struct ReportRow: Codable, Sendable, Equatable {
+  public var run: String
+  public var axes: [AxisLabel]
+  public var seeds: [String: Int]
+  public var metrics: [ReportMetric]
+  public var ledgers: [String: Double]
+  public var counts: [String: Int]
+  public var remarks: [String]
+  public var facts: [String: JSONValue]
+  public var stages: [StageCost]
+  public var forced: Bool
+  public var commit: String
+}
+
+/// One measured number, its definition given by id.
+public struct ReportMetric: Codable, Sendable, Equatable {
+  public var definition: String
+  /// nil if not finite; `special` then says `nan`, `inf` or `-inf`.
+  public var value: Double?
+  public var special: String?
+  public var items: Int
+}
+
+/// What a stage cost at its first execution, cached or not.
+public struct StageCost: Codable, Sendable, Equatable {
+  public var name: String
+  public var seconds: Double
+  public var peakMemoryBytes: Int
+  public var forwardTokens: Int?
+}

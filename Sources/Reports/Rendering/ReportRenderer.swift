@@ -1,0 +1,63 @@
+import Experiments
+import Foundation
+
+/// Turns report data into the files of a report; equal data gives equal bytes.
+public struct ReportRenderer: Sendable {
+  public let data: ReportData
+  public let tables: [TableSpec]
+  public let figures: [FigureSpec]
+
+  /// Decodes the tables and figures that `data` describes.
+  public init(_ data: ReportData) throws {
+    self.data = data
+    tables = try TableSpec.decode(data.tables, axes: data.axes)
+    figures = try FigureSpec.decode(data.figures, axes: data.axes)
+  }
+
+  /// `<experiment>.md`, `figures/<experiment>-<figure>.svg` and `data/<experiment>.json`.
+  public func files() async throws -> [ReportFile] {
+    let text = ReportFile(path: "\(data.experiment).md", contents: Data(try markdown().utf8))
+    var files = [text]
+    for figure in figures {
+      let script = GnuplotScript(figure: try FigureData(figure, data: data))
+      let picture = try await Gnuplot.svg(
+        script, title: figure.caption ?? figure.name, figure: figure.name)
+      files.append(ReportFile(path: path(of: figure), contents: picture))
+    }
+    files.append(
+      ReportFile(path: "data/\(data.experiment).json", contents: try data.encoded()))
+    return files
+  }
+
+  /// Renders into `folder`.
+  ///
+  /// - Returns: The files whose content changed.
+  public func write(to folder: ReportFolder) async throws -> [String] {
+    try folder.write(try await files())
+  }
+
+  /// The files of `folder` that differ from what the committed data of `experiment` gives.
+  public static func check(_ experiment: String, in folder: ReportFolder) async throws -> [String] {
+    let data = try ReportData.read(from: folder.data(of: experiment))
+    return folder.drift(of: try await ReportRenderer(data).files())
+  }
+
+  /// The report's text: introduction, tables, figures, provenance.
+  public func markdown() throws -> String {
+    var sections = ["# \(data.experiment)\n", Introduction(data: data).markdown]
+    for table in tables { sections.append(try ReportTable(table, data: data).markdown) }
+    for figure in figures { sections.append(markdown(of: figure)) }
+    sections.append(ProvenanceSection(data: data).markdown)
+    return sections.joined(separator: "\n")
+  }
+
+  private func path(of figure: FigureSpec) -> String {
+    "figures/\(data.experiment)-\(figure.name).svg"
+  }
+
+  private func markdown(of figure: FigureSpec) -> String {
+    let caption = figure.caption ?? figure.name
+    let alternative = caption.filter { !"[]\n".contains($0) }
+    return "![\(alternative)](\(path(of: figure)))\n\n**Figure \(figure.name).** \(caption)\n"
+  }
+}

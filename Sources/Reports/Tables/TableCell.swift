@@ -1,0 +1,57 @@
+import Experiments
+import Statistics
+
+/// A quantity over the replicates of one row.
+struct TableCell {
+  var text: String
+  /// The unrounded mean, if it can be compared.
+  var mean: Double?
+
+  /// Mean, and ± sample standard deviation where replicates differ.
+  ///
+  /// - Parameters:
+  ///   - readings: One per run; nil where the run did not measure the quantity.
+  ///   - quantity: How to print them.
+  ///   - isForced: Marks a metric whose budget admitted one plan only.
+  init(_ readings: [Reading?], of quantity: Quantity, isForced: Bool) {
+    let measured = readings.compactMap(\.self)
+    let finite = measured.compactMap { reading -> Double? in
+      if case .finite(let value) = reading { return value }
+      return nil
+    }
+    guard !measured.isEmpty else {
+      text = "–"
+      return
+    }
+    if finite.count == measured.count, let summary = SampleSummary(finite) {
+      text = Self.text(summary, quantity)
+      if measured.count < readings.count { text += " (\(measured.count) of \(readings.count))" }
+      mean = isForced ? nil : summary.mean
+    } else {
+      text = Self.special(measured)
+    }
+    if isForced, case .metric = quantity.source { text += " *forced*" }
+  }
+
+  mutating func setInBold() { text = "**\(text)**" }
+
+  private static func text(_ summary: SampleSummary, _ quantity: Quantity) -> String {
+    guard quantity.showsSpread, summary.varies, let deviation = summary.standardDeviation else {
+      return switch quantity.digits {
+      case .decimals(let decimals, _): DecimalText.fixed(summary.mean, decimals: decimals)
+      case .significant(let digits): DecimalText.significant(summary.mean, digits: digits)
+      }
+    }
+    var decimals = DecimalText.decimals(for: deviation, significant: 2)
+    if case .decimals(let exact, exactly: true) = quantity.digits { decimals = exact }
+    return DecimalText.fixed(summary.mean, decimals: decimals) + " ± "
+      + DecimalText.fixed(deviation, decimals: decimals)
+  }
+
+  /// The mean of values of which some are not finite is not finite either.
+  private static func special(_ readings: [Reading]) -> String {
+    let bad = readings.map(\.value).filter { !$0.isFinite }
+    let text = DecimalText.special(bad.reduce(0, +))
+    return bad.count < readings.count ? "\(text) (\(bad.count) of \(readings.count))" : text
+  }
+}

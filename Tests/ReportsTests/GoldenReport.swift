@@ -1,0 +1,3 @@
+/// The report of `Synthetic.runs`, checked by eye.
+let goldenReport = """
+  """
