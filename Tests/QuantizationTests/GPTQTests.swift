@@ -130,6 +130,16 @@ struct GPTQTests {
     #expect(result.packed == (try RoundToNearest.quantize(weights, grid: grid)))
   }
 
+  @Test("a shared factor gives the same result")
+  func sharedFactor() throws {
+    let problem = RandomProblem(rows: 5, columns: 24, tokens: 60, seed: 16)
+    let solver = GPTQ(grid: try AffineGrid(bits: 3, groupSize: 8, symmetric: false))
+    let factor = try DampedFactor(of: problem.hessian, relativeDamping: 0.01)
+    #expect(
+      try solver.quantize(problem.weights, factor: factor)
+        == solver.quantize(problem.weights, hessian: problem.hessian))
+  }
+
   @Test("dead columns are counted and their weights set to zero")
   func deadColumns() throws {
     let problem = RandomProblem(rows: 4, columns: 12, tokens: 40, seed: 13)
