@@ -59,6 +59,12 @@ public struct AffineGrid: Sendable, Equatable {
   /// The group size in a row of `columns` weights.
   public func groupSize(columns: Int) -> Int { groupSize ?? max(columns, 1) }
 
+  /// (hi - lo) / (2^b - 1) for weights between `low` and `high`, before any rounding.
+  func exactScale<Scalar: BinaryFloatingPoint>(low: Scalar, high: Scalar) -> Scalar {
+    let (low, high) = range(low: low, high: high)
+    return (high - low) / Scalar(largestCode)
+  }
+
   /// Scale and zero point for weights between `low` and `high`, or nil if binary16 cannot hold the
   /// scale.
   ///
@@ -66,8 +72,7 @@ public struct AffineGrid: Sendable, Equatable {
   func parameters<Scalar: BinaryFloatingPoint>(
     low: Scalar, high: Scalar
   ) -> (scale: Scalar, zero: Scalar)? {
-    let (low, high) = range(low: low, high: high)
-    var scale = (high - low) / Scalar(largestCode)
+    var scale = exactScale(low: low, high: high)
     if scaleRounding == .float16 {
       let half = Float16(scale)
       guard half.isFinite else { return nil }
@@ -75,7 +80,7 @@ public struct AffineGrid: Sendable, Equatable {
     }
     guard scale.isFinite, scale > 0 else { return nil }
     if symmetric { return (scale, Scalar(1 << (bits - 1))) }
-    let zero = (-low / scale).rounded(.toNearestOrEven)
+    let zero = (-range(low: low, high: high).low / scale).rounded(.toNearestOrEven)
     return (scale, min(max(zero, 0), Scalar(largestCode)))
   }
 

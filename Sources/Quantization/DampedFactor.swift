@@ -1,20 +1,29 @@
 import Tensors
 
 /// The factor of a damped inverse Hessian, and how it was obtained.
-struct DampedFactor: Sendable {
+///
+/// Matrices with the same input (gate and up of an expert; all levels of one matrix) can share it.
+public struct DampedFactor: Sendable {
   /// U with (H + λI)⁻¹ = Uᵀ U, shape `[n, n]`.
-  let upper: Matrix
+  public let upper: Matrix
   /// λ / mean(diag H).
-  let damping: Double
-  let escalations: Int
+  public let damping: Double
+  public let escalations: Int
   /// Columns with H_ii = 0, in order; H_ii = 1 was put there, before the mean was taken.
-  let deadColumns: [Int]
+  public let deadColumns: [Int]
 
   /// The damping at which raising it ends.
   static let largestDamping = 1.0
 
   /// Factors H + λI; where that fails, λ grows tenfold up to the mean of the diagonal.
-  init(of hessian: SymmetricMatrix, relativeDamping: Double) throws(QuantizationError) {
+  ///
+  /// - Parameters:
+  ///   - hessian: H = 2 S / n, without damping.
+  ///   - relativeDamping: λ / mean(diag H) to begin with; after 0 comes 0.01.
+  /// - Throws: ``QuantizationError`` for Hessians that are not finite, zero, or not positive
+  ///   definite even with λ = mean(diag H).
+  /// - Complexity: 2n³/3 multiply-adds; 12n² bytes while it lasts, 4n² after.
+  public init(of hessian: SymmetricMatrix, relativeDamping: Double) throws(QuantizationError) {
     guard relativeDamping.isFinite, relativeDamping >= 0 else {
       throw .unsupportedDamping(relativeDamping)
     }

@@ -54,29 +54,23 @@ public struct GPTQ: Sendable {
   public func quantize(
     _ weights: Matrix, hessian: SymmetricMatrix
   ) throws(QuantizationError) -> GPTQResult {
-    let solution = try solve(weights, hessian: hessian)
-    return GPTQResult(
-      packed: solution.codes.packed, loss: solution.loss, damping: solution.factor.damping,
-      dampingEscalations: solution.factor.escalations,
-      deadColumns: solution.factor.deadColumns.count)
-  }
-
-  struct Solution: Sendable {
-    let codes: GridCodes
-    let loss: Double
-    let factor: DampedFactor
-  }
-
-  func solve(
-    _ weights: Matrix, hessian: SymmetricMatrix
-  ) throws(QuantizationError) -> Solution {
-    guard weights.columns == hessian.order else {
-      throw .shapesDiffer(weights: [weights.rows, weights.columns], hessianOrder: hessian.order)
-    }
-    if let place = weights.firstNonFinite {
-      throw .notFiniteWeight(row: place.row, column: place.column)
-    }
+    try check(weights, order: hessian.order)
     let factor = try DampedFactor(of: hessian, relativeDamping: options.relativeDamping)
+    return try quantize(weights, factor: factor)
+  }
+
+  /// The same with a factor that is at hand; `options` are not read.
+  ///
+  /// - Parameters:
+  ///   - weights: W, shape `[outputs, inputs]`.
+  ///   - factor: Of the damped Hessian, order `inputs`.
+  /// - Returns: The codes, the loss and what the factorization took.
+  /// - Throws: ``QuantizationError`` for weights that are not finite and scales too large to store.
+  /// - Complexity: rows · columns² / 2 multiply-adds.
+  public func quantize(
+    _ weights: Matrix, factor: DampedFactor
+  ) throws(QuantizationError) -> GPTQResult {
+    try check(weights, order: factor.upper.rows)
     let tiles = concurrentTiles(rows: weights.rows, tileRows: Lanes.scalarCount) { rows in
       Result { () throws(QuantizationError) in
         var lanes = weights.lanes(ofRows: rows)
@@ -91,7 +85,18 @@ public struct GPTQ: Sendable {
       codes.append(solved.tile)
       loss += solved.loss
     }
-    return Solution(codes: codes, loss: loss, factor: factor)
+    return GPTQResult(
+      packed: codes.packed, loss: loss, damping: factor.damping,
+      dampingEscalations: factor.escalations, deadColumns: factor.deadColumns.count)
+  }
+
+  private func check(_ weights: Matrix, order: Int) throws(QuantizationError) {
+    guard weights.columns == order else {
+      throw .shapesDiffer(weights: [weights.rows, weights.columns], hessianOrder: order)
+    }
+    if let place = weights.firstNonFinite {
+      throw .notFiniteWeight(row: place.row, column: place.column)
+    }
   }
 
   /// Rounds the rows of one tile.

@@ -60,7 +60,7 @@ struct GridTile<Scalar: GridScalar>: Sendable {
     let group = column / groupSize
     for row in 0..<rows {
       guard let parameters = grid.parameters(low: low[row], high: high[row]) else {
-        let scale = (high[row] - low[row]) / Scalar(grid.largestCode)
+        let scale = grid.exactScale(low: low[row], high: high[row])
         throw .scaleOverflow(scale: Float(scale), row: firstRow + row, group: group)
       }
       scale[row] = parameters.scale
