@@ -34,7 +34,7 @@ let package = Package(
     .target(name: "Calibration", dependencies: ["MoEModels", "HDF5"], swiftSettings: numeric),
     .target(name: "BitAllocation", dependencies: ["Statistics"], swiftSettings: strict),
     .target(
-      name: "Sensitivity", dependencies: ["Quantization", "Calibration", "BitAllocation"],
+      name: "Sensitivity", dependencies: ["Quantization", "Calibration", "BitAllocation", "HDF5"],
       swiftSettings: numeric),
     .target(
       name: "Reconstruction", dependencies: ["MoEModels", "Quantization", "Calibration"],
@@ -70,11 +70,12 @@ let package = Package(
       name: "MoEModelsTests", dependencies: ["MoEModels"], resources: [.copy("Fixtures")]),
     .testTarget(name: "QuantizationTests", dependencies: ["Quantization"]),
     .testTarget(
-      name: "CalibrationTests", dependencies: ["Calibration"], resources: [.copy("Fixtures")]),
+      name: "CalibrationTests", dependencies: ["Calibration"],
+      exclude: ["open_with_h5py.py"], resources: [.copy("Fixtures")]),
     .testTarget(name: "BitAllocationTests", dependencies: ["BitAllocation"]),
     .testTarget(name: "SensitivityTests", dependencies: ["Sensitivity"]),
     .testTarget(name: "ReconstructionTests", dependencies: ["Reconstruction"]),
-    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"]),
+    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], exclude: ["Golden"]),
     .testTarget(name: "ExperimentsTests", dependencies: ["Experiments"]),
     .testTarget(name: "ReportsTests", dependencies: ["Reports"]),
   ],

@@ -1,5 +1,6 @@
 import Foundation
 import HDF5
+import MoEModels
 import Tensors
 
 /// The statistics of one layer, read from its file piece by piece.

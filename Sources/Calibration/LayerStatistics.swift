@@ -28,16 +28,13 @@ final class LayerStatistics: LayerTap {
     weightAfter = [Double](repeating: 0, count: c.expertCount)
   }
 
-  func observe(_ site: TapSite, _ x: UnsafePointer<Float>, rows: Int, columns: Int) {
-    switch site {
-    case .moeOutput:
-      for row in 0..<rows {
-        outputEnergy += Double(VectorMath.sumOfSquares(x + row * columns, count: columns))
-      }
-    case .queryKeyValueInput: add(.queryKeyValue, x, rows)
-    case .attentionOutputInput: add(.attentionOutput, x, rows)
-    case .gateUpInput(let expert): add(.gateUp(expert: expert), x, rows)
-    case .downInput(let expert): add(.down(expert: expert), x, rows)
+  func observe(_ site: InputSite, _ x: UnsafePointer<Float>, rows: Int, columns: Int) {
+    inputs[site]?.add(x, rows: rows, scratch: product)
+  }
+
+  func observe(moeOutput y: UnsafePointer<Float>, rows: Int, columns: Int) {
+    for row in 0..<rows {
+      outputEnergy += Double(VectorMath.sumOfSquares(y + row * columns, count: columns))
     }
   }
 
@@ -48,9 +45,5 @@ final class LayerStatistics: LayerTap {
       weightBefore[expert] += Double(routing.weightsBefore[slot])
       weightAfter[expert] += Double(routing.weightsAfter[slot])
     }
-  }
-
-  private func add(_ site: InputSite, _ x: UnsafePointer<Float>, _ rows: Int) {
-    inputs[site]?.add(x, rows: rows, scratch: product)
   }
 }

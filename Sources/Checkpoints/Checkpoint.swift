@@ -102,20 +102,6 @@ public struct Checkpoint: Sendable {
   }
 
   private func floats(_ name: String, shape: [Int]) throws -> [Float] {
-    let (file, info) = try tensor(name, shape: shape)
-    guard info.dtype.isFloatingPoint else {
-      throw CheckpointError.notFloatingPoint(file: file.path, tensor: name, found: info.dtype)
-    }
-    let values = try file.withBytes(of: name) { WeightDecoder.floats($0, stored: info.dtype) }
-    try checkFinite(values, tensor: name, file: file.path)
-    return values
-  }
-
-  /// - Throws: ``CheckpointError/notFinite(file:tensor:index:value:)`` for the first NaN or infinity.
-  private func checkFinite(
-    _ values: [Float], tensor: String, file: String
-  ) throws(CheckpointError) {
-    guard let index = FiniteCheck.firstNonFinite(in: values) else { return }
-    throw .notFinite(file: file, tensor: tensor, index: index, value: values[index])
+    try tensor(name).file.floats(name, shape: shape)
   }
 }

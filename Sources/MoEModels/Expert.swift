@@ -46,11 +46,11 @@ struct Expert {
     for (row, assignment) in routed.enumerated() {
       (input + row * hidden).update(from: x + assignment.token * hidden, count: hidden)
     }
-    tap?.observe(.gateUpInput(expert: index), input, rows: rows, columns: hidden)
+    tap?.observe(.gateUp(expert: index), input, rows: rows, columns: hidden)
     let both = gated.reserve(padded * 2 * width)
     gateUp.apply(input, rows: rows, to: both, scratch: half)
     swiGLU(both, rows: rows, into: input)
-    tap?.observe(.downInput(expert: index), input, rows: rows, columns: width)
+    tap?.observe(.down(expert: index), input, rows: rows, columns: width)
     let output = outputs.reserve(padded * hidden)
     down.apply(input, rows: rows, to: output, scratch: half)
     scatter(output, routed: routed, addingTo: y)

@@ -1,17 +1,3 @@
-/// A place in a decoder layer where a projection reads its inputs, or the layer gives its output.
-public enum TapSite: Sendable, Hashable {
-  /// Input of q, k and v: the normalized residual stream, `[tokens, hidden]`.
-  case queryKeyValueInput
-  /// Input of o: the concatenated heads, `[tokens, heads · headDimension]`.
-  case attentionOutputInput
-  /// Input of an expert's gate and up: the tokens routed to it, `[routed tokens, hidden]`.
-  case gateUpInput(expert: Int)
-  /// Input of an expert's down: silu(gate x) · up x, `[routed tokens, expert width]`.
-  case downInput(expert: Int)
-  /// The MoE block's output before it is added to the residual stream, `[tokens, hidden]`.
-  case moeOutput
-}
-
 /// Which experts the tokens of a batch went to.
 public struct Routing: Sendable {
   /// Tokens in the batch.
@@ -44,6 +30,8 @@ public struct Routing: Sendable {
 /// Is shown the inputs of a layer's projections while a batch goes through it.
 public protocol LayerTap: AnyObject {
   /// - Parameter x: `[rows, columns]` f32, valid during the call only.
-  func observe(_ site: TapSite, _ x: UnsafePointer<Float>, rows: Int, columns: Int)
+  func observe(_ site: InputSite, _ x: UnsafePointer<Float>, rows: Int, columns: Int)
+  /// The MoE block's output before it is added to the residual stream, `[rows, columns]`.
+  func observe(moeOutput y: UnsafePointer<Float>, rows: Int, columns: Int)
   func observe(_ routing: Routing)
 }

@@ -71,7 +71,7 @@ final class MixtralLayer: DecoderLayer {
     let (tokens, padded) = (batch.tokens, LinearWeights.paddedRows(batch.tokens))
     let n = normalized.reserve(padded * max(hidden, attentionOutput.columns))
     attentionNorm.apply(x, rows: tokens, to: n)
-    tap?.observe(.queryKeyValueInput, n, rows: tokens, columns: hidden)
+    tap?.observe(.queryKeyValue, n, rows: tokens, columns: hidden)
     let qkv = projected.reserve(padded * queryKeyValue.rows)
     queryKeyValue.apply(n, rows: tokens, to: qkv, scratch: half)
     var start = 0
@@ -80,7 +80,7 @@ final class MixtralLayer: DecoderLayer {
         qkv + start * queryKeyValue.rows, length: length, to: n + start * attentionOutput.columns)
       start += length
     }
-    tap?.observe(.attentionOutputInput, n, rows: tokens, columns: attentionOutput.columns)
+    tap?.observe(.attentionOutput, n, rows: tokens, columns: attentionOutput.columns)
     let y = mixed.reserve(padded * hidden)
     attentionOutput.apply(n, rows: tokens, to: y, scratch: half)
     add(y, to: x, count: tokens * hidden)
@@ -102,7 +102,7 @@ final class MixtralLayer: DecoderLayer {
       expert.apply(
         n, routed: routed[index], addingTo: y, expert: index, tap: tap, half: half)
     }
-    tap?.observe(.moeOutput, y, rows: tokens, columns: hidden)
+    tap?.observe(moeOutput: y, rows: tokens, columns: hidden)
     add(y, to: x, count: tokens * hidden)
   }
 }

@@ -1,0 +1,171 @@
+public import Foundation
+public import Tensors
+
+/// A model folder whose linear layers are stored as packed codes.
+///
+/// `quantized.safetensors` holds every tensor of the model. A quantized `….weight` is replaced by
+///
+///     ….codes   U8  [rows, ⌈columns · bits / 8⌉]     codes of a row, dense little-endian bit stream
+///     ….scales  F16 [rows, groups]
+///     ….zeros   U8  [⌈rows · groups · bits / 8⌉]     dense bit stream; absent if symmetric
+///
+/// and the file's metadata entry `….weight` = `bits/groupSize/columns` tells how to read them:
+/// weight = scale · (code − zero). Everything else keeps the dtype of the original checkpoint.
+public struct QuantizedCheckpoint: Sendable {
+  public static let fileName = "quantized.safetensors"
+
+  public let directory: URL
+  public let configuration: ModelConfiguration
+  private let file: SafeTensorsFile
+
+  /// Whether a folder holds packed weights.
+  public static func isQuantized(_ directory: URL) -> Bool {
+    FileManager.default.fileExists(atPath: directory.appending(path: fileName).path)
+  }
+
+  /// - Throws: ``CheckpointError``, ``ConfigurationError``.
+  public init(_ directory: URL) throws {
+    self.directory = directory
+    configuration = try ModelConfiguration(directory.appending(path: "config.json"))
+    file = try SafeTensorsFile(directory.appending(path: Self.fileName))
+  }
+
+  /// Names of the stored tensors, sorted.
+  public var tensorNames: [String] { file.tensors.keys.sorted() }
+  public var byteCount: Int { file.byteCount }
+  public func info(_ name: String) -> TensorInfo? { file.tensors[name] }
+
+  /// Names of the quantized weights, sorted.
+  public var quantizedWeights: [String] {
+    file.metadata.keys.filter { $0.hasSuffix(".weight") }.sorted()
+  }
+
+  /// The packed form of a weight, or nil if it is stored plainly.
+  ///
+  /// - Throws: ``PackedWeightError``.
+  public func packed(_ name: String) throws -> PackedMatrix? {
+    guard let entry = file.metadata[name] else { return nil }
+    let layout = try PackedLayout(entry: entry, weight: name, path: file.path)
+    let stem = String(name.dropLast("weight".count))
+    guard let codes = file.tensors["\(stem)codes"], codes.shape.count == 2 else {
+      throw PackedWeightError.missing(path: file.path, weight: name, part: "codes")
+    }
+    let rows = codes.shape[0]
+    let groups = (layout.columns + layout.groupSize - 1) / layout.groupSize
+    let symmetric = file.tensors["\(stem)zeros"] == nil
+    let scales = try bytes("\(stem)scales", of: name, count: rows * groups * 2)
+    return PackedMatrix(
+      rows: rows, columns: layout.columns, bits: layout.bits, groupSize: layout.groupSize,
+      symmetric: symmetric,
+      codes: try bytes(
+        "\(stem)codes", of: name,
+        count: rows * BitStream.byteCount(codes: layout.columns, bits: layout.bits)),
+      scales: (0..<rows * groups).map { UInt16(scales[2 * $0]) | UInt16(scales[2 * $0 + 1]) << 8 },
+      zeros: symmetric
+        ? [] : try zeros("\(stem)zeros", of: name, count: rows * groups, bits: layout.bits))
+  }
+
+  private func zeros(_ part: String, of weight: String, count: Int, bits: Int) throws -> [UInt8] {
+    let stream = try bytes(
+      part, of: weight, count: BitStream.byteCount(codes: count, bits: bits))
+    return BitStream.unpacked(stream.span, bits: bits, count: count)
+  }
+
+  /// A weight as f32: dequantized, or widened.
+  ///
+  /// - Throws: ``PackedWeightError``, ``CheckpointError``.
+  public func matrix(_ name: String, rows: Int, columns: Int) throws -> Matrix {
+    guard let packed = try packed(name) else {
+      return Matrix(
+        rows: rows, columns: columns, storage: try file.floats(name, shape: [rows, columns]))
+    }
+    guard packed.rows == rows, packed.columns == columns else {
+      throw PackedWeightError.wrongShape(
+        path: file.path, weight: name, expected: [rows, columns],
+        found: [packed.rows, packed.columns])
+    }
+    return packed.dequantized()
+  }
+
+  public func vector(_ name: String, count: Int) throws -> [Float] {
+    try file.floats(name, shape: [count])
+  }
+
+  public func releasePages(of name: String) {
+    let stem = String(name.dropLast("weight".count))
+    for part in file.metadata[name] == nil
+      ? [name] : ["codes", "scales", "zeros"].map({ stem + $0 })
+    { file.releasePages(of: part) }
+  }
+
+  private func bytes(_ part: String, of weight: String, count: Int) throws -> [UInt8] {
+    guard let info = file.tensors[part] else {
+      throw PackedWeightError.missing(path: file.path, weight: weight, part: part)
+    }
+    guard info.byteCount == count else {
+      throw PackedWeightError.wrongSize(
+        path: file.path, part: part, expected: count, found: info.byteCount)
+    }
+    return try file.withBytes(of: part) { Array($0) }
+  }
+}
+
+extension PackedMatrix {
+  /// The tensors that ``QuantizedCheckpoint`` reads.
+  ///
+  /// - Parameter weight: Name of the weight, ending in `.weight`.
+  public func payloads(weight: String) -> [TensorPayload] {
+    let stem = String(weight.dropLast("weight".count))
+    let codes = TensorPayload(
+      name: "\(stem)codes", dtype: .uint8, shape: [rows, rowBytes], bytes: self.codes)
+    let scales = TensorPayload(
+      name: "\(stem)scales", dtype: .float16, shape: [rows, groups],
+      bytes: self.scales.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] })
+    guard !symmetric else { return [codes, scales] }
+    let zeros = BitStream.packed(self.zeros, bits: bits)
+    return [
+      codes, scales,
+      TensorPayload(name: "\(stem)zeros", dtype: .uint8, shape: [zeros.count], bytes: zeros),
+    ]
+  }
+
+  /// The metadata entry of ``QuantizedCheckpoint``.
+  public var layoutEntry: String { "\(bits)/\(groupSize)/\(columns)" }
+}
+
+/// `bits/groupSize/columns` of a packed weight.
+private struct PackedLayout {
+  let bits: Int
+  let groupSize: Int
+  let columns: Int
+
+  init(entry: String, weight: String, path: String) throws(PackedWeightError) {
+    let numbers = entry.split(separator: "/").compactMap { Int($0) }
+    guard numbers.count == 3, (1...8).contains(numbers[0]), numbers[1] > 0,
+      (1...1 << 24).contains(numbers[2])
+    else { throw .badLayout(path: path, weight: weight, found: entry) }
+    (bits, groupSize, columns) = (numbers[0], numbers[1], numbers[2])
+  }
+}
+
+/// Why a packed weight cannot be read.
+public enum PackedWeightError: Error, Equatable, CustomStringConvertible {
+  case badLayout(path: String, weight: String, found: String)
+  case missing(path: String, weight: String, part: String)
+  case wrongSize(path: String, part: String, expected: Int, found: Int)
+  case wrongShape(path: String, weight: String, expected: [Int], found: [Int])
+
+  public var description: String {
+    switch self {
+    case .badLayout(let path, let weight, let found):
+      "\(path): metadata of '\(weight)' is '\(found)', expected 'bits/groupSize/columns'. Quantize "
+        + "the model again."
+    case .missing(let path, let weight, let part):
+      "\(path): '\(weight)' lacks its '\(part)'. Quantize the model again."
+    case .wrongSize(let path, let part, let expected, let found):
+      "\(path): '\(part)' holds \(found) bytes, expected \(expected). Quantize the model again."
+    case .wrongShape(let path, let weight, let expected, let found):
+      "\(path): '\(weight)' has shape \(found), config.json asks for \(expected)."
+    }
+  }
+}

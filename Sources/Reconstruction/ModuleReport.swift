@@ -1,0 +1,31 @@
+import Foundation
+
+/// How one module was quantized; written to `modules.json`.
+public struct ModuleReport: Codable, Sendable, Equatable {
+  /// What was done instead of the method asked for.
+  public enum Fallback: String, Codable, Sendable {
+    /// Calibration sent no token here, so that there is no Hessian.
+    case roundToNearestWithoutTokens = "rtn-no-tokens"
+    /// The Hessian stayed indefinite at the largest damping.
+    case roundToNearestAfterFailure = "rtn-not-positive-definite"
+  }
+
+  public var module: String
+  /// Attention or the expert that it belongs to, such as `layers.0.experts.3`.
+  public var unit: String?
+  public var weights: Int
+  public var bits: Int
+  public var codeBits: Int
+  public var metadataBits: Int
+  /// Tokens behind the Hessian; nil if the method reads none.
+  public var calibrationTokens: Int?
+  /// Input features; fewer tokens than these leave the Hessian singular before damping.
+  public var inputFeatures: Int
+  /// GPTQ's Σ (w − ŵ)² / U_ii² / 2, or nil.
+  public var gptqLoss: Double?
+  /// Relative damping that was used, and how often it had to be raised.
+  public var damping: Double?
+  public var dampingEscalations: Int?
+  public var deadColumns: Int?
+  public var fallback: Fallback?
+}

@@ -1,0 +1,28 @@
+import Quantization
+
+/// The base quantizer and its grid, without the bits that a plan decides.
+public struct QuantizationMethod: Sendable, Equatable {
+  public enum Solver: Sendable, Equatable {
+    case roundToNearest
+    /// - Parameter damping: Share of the Hessian's mean diagonal added to its diagonal.
+    case gptq(damping: Double)
+  }
+
+  public var solver: Solver
+  /// Weights along the input that share a scale.
+  public var groupSize: Int
+  public var symmetric: Bool
+
+  public init(solver: Solver, groupSize: Int, symmetric: Bool) {
+    self.solver = solver
+    self.groupSize = groupSize
+    self.symmetric = symmetric
+  }
+
+  public var readsCalibration: Bool { solver != .roundToNearest }
+
+  /// - Throws: ``QuantizationError`` for bits that the grid does not support.
+  public func grid(bits: Int) throws -> AffineGrid {
+    try AffineGrid(bits: bits, groupSize: groupSize, symmetric: symmetric)
+  }
+}
