@@ -12,9 +12,8 @@ public struct Engine: Sendable {
   let threads: Int
   let libraries: [String: String]
 
-  /// - Parameters:
-  ///   - payloadDigests: File extension such as `h5` → digest of a file's content.
-  ///   - libraries: Name → version, for the provenance of results.
+  /// `payloadDigests` is file extension such as `h5` → digest of a file's content; `libraries` is
+  /// name → version, for the provenance of results.
   public init(
     workspace: Workspace, pipeline: any Pipeline,
     payloadDigests: [String: ArtifactStore.PayloadDigest] = [:],

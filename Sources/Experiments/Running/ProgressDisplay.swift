@@ -22,7 +22,7 @@ public final class ProgressDisplay: Sendable {
   private let write: @Sendable (String) -> Void
   private let state = Mutex(State())
 
-  /// - Parameter write: Where text goes; standard error unless a test wants it.
+  /// Text goes to `write`: standard error unless a test wants it.
   public init(
     style: Style,
     write: @escaping @Sendable (String) -> Void = { text in

@@ -26,7 +26,8 @@ final class RemainingTime: Sendable {
   }
 
   /// Seconds left, nil if a stage that is left was never timed.
-  func estimate(during recipe: String? = nil, elapsed: Double = 0, fraction: Double = 0) -> Double? {
+  func estimate(during recipe: String? = nil, elapsed: Double = 0, fraction: Double = 0) -> Double?
+  {
     state.withLock { state in
       var total = 0.0
       for (open, stage) in state.open where open != recipe {
