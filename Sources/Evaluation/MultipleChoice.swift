@@ -51,6 +51,8 @@ public struct MultipleChoice: Sendable, Equatable {
   public let scores: [[Double]]
   /// Whether the best choice is the right one.
   public let correct: [Bool]
+  /// Tokens that went through the model.
+  public let forwardTokens: Int
 
   public var accuracy: Double { Double(correct.count { $0 }) / Double(correct.count) }
 
@@ -62,6 +64,7 @@ public struct MultipleChoice: Sendable, Equatable {
     let requests = try items.flatMap { item in
       try item.choices.map { try Request(item: item, choice: $0, tokenizer: tokenizer) }
     }
+    forwardTokens = requests.reduce(0) { $0 + $1.tokens.count }
     let losses = try TokenLosses(
       of: requests.map(\.tokens), source: source, precision: precision, progress: progress)
     var sums = zip(requests, losses.sequences).map { request, losses in

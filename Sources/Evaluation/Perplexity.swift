@@ -21,9 +21,9 @@ public struct Perplexity: Sendable, Equatable {
 
   public var scoredTokens: Int { windowLosses.count * (context - 1) }
   public var perplexity: Double { exp(windowLosses.reduce(0, +) / Double(windowLosses.count)) }
-  public var bitsPerByte: Double {
-    windowLosses.reduce(0, +) * Double(context - 1) / log(2) / Double(scoredBytes)
-  }
+  /// Negative log-likelihood of all scored tokens, nats.
+  public var totalLoss: Double { windowLosses.reduce(0, +) * Double(context - 1) }
+  public var bitsPerByte: Double { totalLoss / log(2) / Double(scoredBytes) }
 
   /// Measures a model on a tokenized text.
   ///

@@ -106,7 +106,7 @@ public struct ExpertMeasurement: Sendable {
               energyPerToken: (statistics?.outputEnergy ?? 0) / Double(statistics?.tokens ?? 1))
           },
           codeBits: packed.reduce(0) { $0 + Double($1.codeBits) },
-        metadataBits: packed.reduce(0) { $0 + Double($1.metadataBits) })
+          metadataBits: packed.reduce(0) { $0 + Double($1.metadataBits) })
       })
   }
 

@@ -4,3 +4,8 @@ public enum Precision: String, Sendable, Codable, CaseIterable {
 
   var bytesPerElement: Int { self == .f32 ? 4 : 2 }
 }
+
+extension Precision {
+  /// bf16 where the CPU has instructions for it, f32 elsewhere.
+  public static var fastest: Precision { instructionSet.contains("BF16") ? .bf16 : .f32 }
+}

@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 
 /// Everything that decides what a point computes, checked and with its defaults filled in.
@@ -97,11 +98,6 @@ extension PointParameters {
 /// Arithmetic of the forward pass. `auto` is resolved by the pipeline before keys are formed.
 public enum ComputeChoice: String, Codable, Sendable, CaseIterable {
   case auto, f32, bf16
-}
-
-/// How a text file becomes documents.
-public enum TextFormat: String, Codable, Sendable, CaseIterable {
-  case text, wikitext
 }
 
 public struct ModelParameters: Codable, Sendable, Equatable {

@@ -1,0 +1,205 @@
+import Checkpoints
+import Evaluation
+import Foundation
+import HDF5
+import MoEModels
+import Tensors
+
+/// weights + texts and tasks → metrics and per-item values.
+public struct EvaluateStage: Sendable {
+  public static let name = "evaluate"
+  static let epoch = 1
+
+  /// A text for perplexity.
+  public struct Corpus: Sendable {
+    public var name: String
+    public var url: URL
+    public var format: TextFormat
+    public var context: Int
+
+    public init(name: String, url: URL, format: TextFormat, context: Int) {
+      self.name = name
+      self.url = url
+      self.format = format
+      self.context = context
+    }
+  }
+
+  public var corpora: [Corpus]
+  /// Name and items file of multiple-choice tasks.
+  public var tasks: [(name: String, url: URL)]
+  public var precision: Precision
+
+  public init(corpora: [Corpus], tasks: [(name: String, url: URL)], precision: Precision) {
+    self.corpora = corpora
+    self.tasks = tasks
+    self.precision = precision
+  }
+
+  /// - Parameter weights: The full-precision folder, or the `quantize` stage.
+  func stage(weights: StageSource) throws -> Stage {
+    var inputs = ["weights": weights]
+    for corpus in corpora { inputs["corpus.\(corpus.name)"] = .file(corpus.url) }
+    for task in tasks { inputs["task.\(task.name)"] = .file(task.url) }
+    return Stage(
+      name: Self.name, epoch: Self.epoch,
+      parameters: [
+        "compute": JSONValue(precision.rawValue),
+        "perplexity": .object(
+          JSONObject(
+            corpora.map {
+              (
+                $0.name,
+                ["format": JSONValue($0.format.rawValue), "context": JSONValue($0.context)]
+              )
+            })),
+        "tasks": .array(tasks.map { JSONValue($0.name) }),
+      ], inputs: inputs
+    ) { context in try write(weights: context.input("weights"), to: context) }
+  }
+
+  /// Writes `metrics.json` and `items.h5` into the context's folder.
+  public func write(weights: URL, to context: StageContext) throws {
+    let folder = try ModelFolder(weights)
+    let tokenizer = try folder.tokenizer()
+    let tokenizerDigest = try Digest.of(file: weights.appending(path: "tokenizer.json"))
+    let items = try HDF5Writer(context.directory.appending(path: StageFile.items))
+    let steps = Double(corpora.count + tasks.count)
+    var (metrics, forwardTokens): ([Metric], Int) = ([], 0)
+    var pooled = PooledResults()
+    for (index, corpus) in corpora.enumerated() {
+      let tokens = tokenizer.encode(try TextCorpus(corpus.url, format: corpus.format).text)
+      let result = try Perplexity(
+        of: folder.weights, text: (corpus.url.path, tokens), context: corpus.context,
+        tokenizer: tokenizer, precision: precision
+      ) { context.progress((Double(index) + $0) / steps, "perplexity of \(corpus.name)") }
+      let definition = try perplexityDefinition(corpus, tokenizer: tokenizerDigest)
+      metrics += result.metrics(scope: corpus.name, definition)
+      pooled.add(result, definition: definition)
+      try items.write(result.windowLosses, to: "perplexity/\(corpus.name)/window_nll")
+      forwardTokens += result.windowLosses.count * corpus.context
+    }
+    for (index, task) in tasks.enumerated() {
+      let questions = try ChoiceItem.load(task.url)
+      let result = try MultipleChoice(
+        of: folder.weights, items: questions, tokenizer: tokenizer, precision: precision
+      ) { context.progress((Double(corpora.count + index) + $0) / steps, "task \(task.name)") }
+      let definition = try taskDefinition(task.url)
+      metrics.append(result.metric(scope: task.name, definition))
+      pooled.add(result, definition: definition)
+      try items.write(
+        result.correct.map { $0 ? 1 : 0 } as [UInt8], to: "tasks/\(task.name)/correct")
+      try items.write(
+        result.scores.joined().map { $0 }, to: "tasks/\(task.name)/log_likelihood")
+      try items.write(
+        questions.map { Int64($0.choices.count) }, to: "tasks/\(task.name)/choices")
+      forwardTokens += result.forwardTokens
+    }
+    try items.finish()
+    try context.write(
+      try JSONValue(encoding: metrics + pooled.metrics), to: StageFile.metrics)
+    try context.recordForwardTokens(forwardTokens)
+  }
+
+  private func perplexityDefinition(_ corpus: Corpus, tokenizer: String) throws -> JSONValue {
+    [
+      "protocol": JSONValue(Perplexity.protocolName), "context": JSONValue(corpus.context),
+      "format": JSONValue(corpus.format.rawValue), "compute": JSONValue(precision.rawValue),
+      "text": JSONValue(try Digest.of(file: corpus.url)), "tokenizer": JSONValue(tokenizer),
+    ]
+  }
+
+  private func taskDefinition(_ url: URL) throws -> JSONValue {
+    [
+      "protocol": JSONValue(MultipleChoice.protocolName),
+      "items": JSONValue(try Digest.of(file: url)), "compute": JSONValue(precision.rawValue),
+    ]
+  }
+}
+
+/// All corpora, and all tasks, taken together: the scope `all`.
+private struct PooledResults {
+  private var windowLosses: [Double] = []
+  private var nats = 0.0
+  private var bytes = 0
+  private var correct: [Bool] = []
+  private var corpora: [JSONValue] = []
+  private var tasks: [JSONValue] = []
+
+  mutating func add(_ result: Perplexity, definition: JSONValue) {
+    windowLosses += result.windowLosses
+    nats += result.totalLoss
+    bytes += result.scoredBytes
+    corpora.append(definition)
+  }
+
+  mutating func add(_ result: MultipleChoice, definition: JSONValue) {
+    correct += result.correct
+    tasks.append(definition)
+  }
+
+  /// Pooled over windows and over items; nothing where there is only one part.
+  var metrics: [Metric] {
+    var result: [Metric] = []
+    if corpora.count > 1 {
+      let definition: JSONValue = ["protocol": "pooled-windows", "parts": .array(corpora)]
+      let mean = windowLosses.reduce(0, +) / Double(windowLosses.count)
+      result.append(
+        Metric(
+          definition: .perplexity(scope: "all", definition), value: exp(mean),
+          items: windowLosses.count))
+      result.append(
+        Metric(
+          definition: .bitsPerByte(scope: "all", definition),
+          value: nats / log(2) / Double(bytes), items: windowLosses.count))
+    }
+    if tasks.count > 1 {
+      result.append(
+        Metric(
+          definition: .accuracy(
+            scope: "all", ["protocol": "pooled-items", "parts": .array(tasks)]),
+          value: Double(correct.count { $0 }) / Double(correct.count), items: correct.count))
+    }
+    return result
+  }
+}
+
+extension Perplexity {
+  fileprivate func metrics(scope: String, _ definition: JSONValue) -> [Metric] {
+    [
+      Metric(
+        definition: .perplexity(scope: scope, definition), value: perplexity,
+        items: windowLosses.count),
+      Metric(
+        definition: .bitsPerByte(scope: scope, definition), value: bitsPerByte,
+        items: windowLosses.count),
+    ]
+  }
+}
+
+extension MultipleChoice {
+  fileprivate func metric(scope: String, _ definition: JSONValue) -> Metric {
+    Metric(
+      definition: .accuracy(scope: scope, definition), value: accuracy, items: correct.count)
+  }
+}
+
+extension MetricDefinition {
+  fileprivate static func perplexity(scope: String, _ parameters: JSONValue) -> Self {
+    Self(
+      name: "perplexity", scope: scope, unit: "exp(nats/token)", higherIsBetter: false,
+      protocolParameters: parameters)
+  }
+
+  fileprivate static func bitsPerByte(scope: String, _ parameters: JSONValue) -> Self {
+    Self(
+      name: "bits-per-byte", scope: scope, unit: "bits/byte", higherIsBetter: false,
+      protocolParameters: parameters)
+  }
+
+  fileprivate static func accuracy(scope: String, _ parameters: JSONValue) -> Self {
+    Self(
+      name: "accuracy", scope: scope, unit: "fraction", higherIsBetter: true,
+      protocolParameters: parameters)
+  }
+}

@@ -1,0 +1,147 @@
+import BitAllocation
+import Checkpoints
+import Foundation
+import MoEModels
+import Reconstruction
+import Sensitivity
+import Tensors
+
+/// The pipeline of DESIGN §4: calibrate → measure → allocate → quantize → evaluate.
+///
+/// A stage is there only if the point reads it: rounding to nearest with a plan that needs no
+/// statistics calibrates nothing, and full precision is evaluated at once.
+public struct ModelPipeline: Pipeline {
+  public init() {}
+
+  public func stages(for parameters: PointParameters, seeds: [SeedStream: Int]) throws -> [Stage] {
+    let model = parameters.url(parameters.model.path)
+    let precision = Precision.resolved(parameters.compute)
+    let evaluate = EvaluateStage(parameters, precision: precision)
+    guard let quantizer = parameters.quantizer, let allocation = parameters.allocation,
+      let budget = parameters.budget, let calibration = parameters.calibration
+    else { return [try evaluate.stage(weights: .model(model))] }
+
+    var stages: [Stage] = []
+    let readsCalibration = parameters.readsCalibration
+    if readsCalibration {
+      stages.append(
+        try CalibrateStage(
+          model: model, corpus: parameters.url(calibration.corpus),
+          format: calibration.format, sequences: calibration.sequences,
+          context: calibration.context, precision: precision,
+          seed: StageSeed.derive(from: seeds[.calibration] ?? 0, stage: CalibrateStage.name)
+        ).stage())
+    }
+    stages.append(
+      try MeasureStage(
+        model: model, calibration: nil, levels: allocation.levels,
+        groupSize: quantizer.groupSize, symmetric: quantizer.symmetric,
+        scores: allocation.scores
+      ).stage(readsCalibration: readsCalibration))
+    stages.append(
+      AllocateStage(
+        allocator: allocation.allocator.rawValue, law: allocation.rankLaw,
+        budget: budget.experts,
+        seed: allocation.allocator == .random
+          ? StageSeed.derive(from: seeds[.search] ?? 0, stage: AllocateStage.name) : nil
+      ).stage())
+    stages.append(
+      try QuantizeStage(
+        model: model, method: quantizer.quantizationMethod,
+        attentionBits: try budget.attentionBits()
+      ).stage())
+    stages.append(try evaluate.stage(weights: .stage(QuantizeStage.name)))
+    return stages
+  }
+
+  public func seedStreams(for parameters: PointParameters) -> Set<SeedStream> {
+    var streams: Set<SeedStream> = []
+    if parameters.readsCalibration { streams.insert(.calibration) }
+    if parameters.quantizer != nil, parameters.allocation?.allocator == .random {
+      streams.insert(.search)
+    }
+    return streams
+  }
+
+  public func outcome(
+    for parameters: PointParameters, artifacts: [String: URL]
+  ) throws -> PointOutcome {
+    try PointOutcome(parameters: parameters, artifacts: artifacts)
+  }
+}
+
+extension PointParameters {
+  /// Whether any stage of this point looks at calibration statistics.
+  fileprivate var readsCalibration: Bool {
+    guard let quantizer, let allocation else { return false }
+    return quantizer.quantizationMethod.readsCalibration || allocation.allocator == .frequency
+  }
+}
+
+extension QuantizerParameters {
+  var quantizationMethod: QuantizationMethod {
+    QuantizationMethod(
+      solver: method == .gptq ? .gptq(damping: damping) : .roundToNearest,
+      groupSize: groupSize, symmetric: symmetric)
+  }
+}
+
+extension AllocationParameters {
+  /// The scores that the allocator ranks by.
+  var scores: Set<ExpertMeasurement.Score> {
+    switch allocator {
+    case .uniform, .random: []
+    case .frequency: [.frequency]
+    case .weightOutlier: [.weightOutlier]
+    }
+  }
+
+  var rankLaw: RankLaw? {
+    switch law {
+    case nil: nil
+    case .fill: .fill
+    case .twoLevel: .twoLevel(low: Double(levels.first ?? 0), high: Double(levels.last ?? 0))
+    }
+  }
+}
+
+extension BudgetParameters {
+  /// Attention is quantized at one level.
+  func attentionBits() throws -> Int {
+    guard let bits = Int(exactly: attention), (2...8).contains(bits) else {
+      throw SpecError(
+        .outOfRange(
+          found: CanonicalJSON.number(attention),
+          allowed: "a whole number from 2 to 8: attention is quantized at one level"),
+        at: JSONPointer(["budget", "attention"]))
+    }
+    return bits
+  }
+}
+
+extension EvaluateStage {
+  init(_ parameters: PointParameters, precision: Precision) {
+    let evaluation = parameters.evaluation
+    self.init(
+      corpora: (evaluation.perplexity?.corpora ?? [:]).sorted { $0.key < $1.key }.map {
+        name, path in
+        Corpus(
+          name: name, url: parameters.url(path),
+          format: evaluation.perplexity?.format ?? .text,
+          context: evaluation.perplexity?.context ?? 0)
+      },
+      tasks: evaluation.tasks.sorted { $0.key < $1.key }.map { ($0.key, parameters.url($0.value)) },
+      precision: precision)
+  }
+}
+
+extension Precision {
+  /// `auto` is bf16 where the CPU multiplies in it, f32 elsewhere; resolved before keys are formed.
+  static func resolved(_ choice: ComputeChoice) -> Precision {
+    switch choice {
+    case .auto: .fastest
+    case .f32: .f32
+    case .bf16: .bf16
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import BitAllocation
+import Checkpoints
+import Foundation
+import MoEModels
+import Reconstruction
+
+extension PointOutcome {
+  /// Reads what the stages of a point left.
+  ///
+  /// - Parameter artifacts: Stage name → folder.
+  init(parameters: PointParameters, artifacts: [String: URL]) throws {
+    let model = parameters.url(parameters.model.path)
+    self.init(
+      metrics: try Self.read([Metric].self, StageFile.metrics, of: EvaluateStage.name, artifacts),
+      ledgers: [:], forced: false, counts: [:], remarks: [],
+      facts: ["model": JSONValue(model.lastPathComponent)])
+    let checkpoint = try Checkpoint(model)
+    facts["model-parameters"] = JSONValue(checkpoint.parameterCount)
+    guard let quantized = artifacts[QuantizeStage.name] else {
+      ledgers = try Self.ledgers(of: checkpoint)
+      return
+    }
+    let modules = try Self.read(
+      [ModuleReport].self, StageFile.modules, of: QuantizeStage.name, artifacts)
+    let file = try QuantizedCheckpoint(quantized)
+    ledgers = Ledger.values(of: modules.map(QuantizedModule.init), fileBytes: file.byteCount)
+    add(modules)
+    let plan = try Self.read(JSONValue.self, StageFile.plan, of: AllocateStage.name, artifacts)
+    if case .bool(let value) = plan["forced"] { forced = value }
+    if artifacts[CalibrateStage.name] != nil {
+      let calibration = try Self.read(
+        JSONValue.self, StageFile.calibration, of: CalibrateStage.name, artifacts)
+      facts["calibration-tokens"] = calibration["tokens"]
+    }
+  }
+
+  /// Counts what went otherwise than asked for, and says it.
+  private mutating func add(_ modules: [ModuleReport]) {
+    let experts = modules.filter { $0.unit != nil }
+    counts["rtn-fallbacks"] = modules.count { $0.fallback != nil }
+    counts["uncovered-experts"] =
+      Set(experts.filter { $0.calibrationTokens == 0 }.compactMap(\.unit)).count
+    counts["singular-hessians"] = modules.count { module in
+      module.calibrationTokens.map { $0 < module.inputFeatures } ?? false
+    }
+    counts["damping-escalations"] = modules.count { ($0.dampingEscalations ?? 0) > 0 }
+    if let fallbacks = counts["rtn-fallbacks"], fallbacks > 0 {
+      remarks.append(
+        "\(fallbacks) of \(modules.count) modules were rounded to nearest instead of solved by GPTQ."
+      )
+    }
+    let covered = experts.compactMap(\.calibrationTokens)
+    if let fewest = covered.min() { facts["fewest-expert-tokens"] = JSONValue(fewest) }
+  }
+
+  /// Ledgers of a checkpoint that stores every weight at 16 or 32 bits.
+  private static func ledgers(of checkpoint: Checkpoint) throws -> [String: Double] {
+    let configuration = checkpoint.configuration
+    let modules = try (0..<configuration.layerCount).flatMap { layer in
+      try configuration.linearModules(layer: layer).map { module in
+        QuantizedModule(
+          name: module.tensor, part: module.expert == nil ? .attention : .expert,
+          weights: module.weights,
+          codeBits: Double(try checkpoint.info(module.tensor).byteCount * 8), metadataBits: 0)
+      }
+    }
+    let bytes = try checkpoint.files.filter { $0.hasSuffix(".safetensors") }.reduce(0) {
+      $0
+        + (try checkpoint.directory.appending(path: $1)
+          .resourceValues(forKeys: [.fileSizeKey]).fileSize ?? 0)
+    }
+    return Ledger.values(of: modules, fileBytes: bytes)
+  }
+
+  private static func read<Value: Decodable>(
+    _ type: Value.Type, _ file: String, of stage: String, _ artifacts: [String: URL]
+  ) throws -> Value {
+    guard let folder = artifacts[stage] else {
+      preconditionFailure("the point has no stage '\(stage)'")
+    }
+    let url = folder.appending(path: file)
+    do { return try JSONDecoder().decode(type, from: try Data(contentsOf: url)) } catch {
+      throw OutcomeError.unreadable(path: url.path, reason: "\(error)")
+    }
+  }
+}
+
+extension QuantizedModule {
+  fileprivate init(_ report: ModuleReport) {
+    self.init(
+      name: report.module, part: report.unit == nil ? .attention : .expert,
+      weights: report.weights, codeBits: Double(report.codeBits),
+      metadataBits: Double(report.metadataBits))
+  }
+}
+
+/// Why a finished artifact gives no result.
+enum OutcomeError: Error, CustomStringConvertible {
+  case unreadable(path: String, reason: String)
+
+  var description: String {
+    switch self {
+    case .unreadable(let path, let reason):
+      "\(path): cannot be read (\(reason)). Delete its folder and run again."
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import BitAllocation
+import Checkpoints
+import Foundation
+import MoEModels
+import Quantization
+import Reconstruction
+
+/// plan + base quantizer → packed checkpoint and a report for every module.
+public struct QuantizeStage: Sendable {
+  public static let name = "quantize"
+  static let epoch = 1
+
+  public var model: URL
+  public var method: QuantizationMethod
+  public var attentionBits: Int
+
+  public init(model: URL, method: QuantizationMethod, attentionBits: Int) {
+    self.model = model
+    self.method = method
+    self.attentionBits = attentionBits
+  }
+
+  func stage() throws -> Stage {
+    var parameters = JSONObject([
+      ("groupSize", JSONValue(method.groupSize)), ("symmetric", JSONValue(method.symmetric)),
+      ("attentionBits", JSONValue(attentionBits)),
+    ])
+    var inputs: [String: StageSource] = [
+      "model": try .model(model), "plan": .stage(AllocateStage.name),
+    ]
+    switch method.solver {
+    case .roundToNearest: parameters["method"] = "rtn"
+    case .gptq(let damping):
+      parameters["method"] = "gptq"
+      parameters["damping"] = JSONValue(damping)
+      inputs["calibration"] = .stage(CalibrateStage.name)
+    }
+    return Stage(
+      name: Self.name, epoch: Self.epoch, parameters: .object(parameters), inputs: inputs
+    ) { context in
+      try write(
+        plan: context.input("plan").appending(path: StageFile.plan),
+        calibration: context.inputs["calibration"], to: context)
+    }
+  }
+
+  /// Writes the packed checkpoint and `modules.json` into the context's folder.
+  ///
+  /// - Parameters:
+  ///   - plan: JSON with `{unit: bits}`, also nested under `plan`.
+  ///   - calibration: Folder of layer files, if the method reads one.
+  /// - Throws: ``QuantizeStageError``, ``TableError``, and what reading the model throws.
+  public func write(plan url: URL, calibration: URL?, to context: StageContext) throws {
+    let checkpoint = try Checkpoint(model)
+    let c = checkpoint.configuration
+    let units = (0..<c.layerCount).flatMap { layer in
+      (0..<c.expertCount).map { LinearModule.expertUnit(layer: layer, expert: $0) }
+    }
+    let plan = try Plan(json: try Data(contentsOf: url), units: units)
+    let bits = try Dictionary(
+      uniqueKeysWithValues: plan.entries.map { entry in
+        guard let whole = Int(exactly: entry.bits), (2...8).contains(whole) else {
+          throw QuantizeStageError.unsupportedBits(unit: entry.unit, bits: entry.bits)
+        }
+        return (entry.unit, whole)
+      })
+    let reports = try ModelQuantizer(
+      checkpoint, method: method, calibration: calibration,
+      bits: { [attentionBits] module in module.unit.flatMap { bits[$0] } ?? attentionBits }
+    ).write(to: context.directory) {
+      context.progress(Double($0) / Double($1), "layer \($0) of \($1)")
+    }
+    try context.write(
+      try JSONValue(encoding: reports), to: StageFile.modules)
+  }
+}
+
+/// Why a plan cannot be carried out.
+public enum QuantizeStageError: Error, Equatable, CustomStringConvertible {
+  case unsupportedBits(unit: String, bits: Double)
+
+  public var description: String {
+    switch self {
+    case .unsupportedBits(let unit, let bits):
+      "The plan gives '\(unit)' \(bits) bits; whole numbers from 2 to 8 can be quantized."
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import Foundation
+
+/// Names of the files that stages leave for each other.
+enum StageFile {
+  static let calibration = "calibration.json"
+  static let table = "table.h5"
+  static let plan = "plan.json"
+  static let modules = "modules.json"
+  static let metrics = "metrics.json"
+  static let items = "items.h5"
+  static let cost = "cost.json"
+}
+
+extension StageContext {
+  /// The folder or file of a role; its absence is our own mistake.
+  func input(_ role: String) -> URL {
+    guard let url = inputs[role] else { preconditionFailure("the stage has no input '\(role)'") }
+    return url
+  }
+
+  func write(_ value: JSONValue, to name: String) throws {
+    try PrettyJSON.data(value).write(to: directory.appending(path: name))
+  }
+
+  /// Records the tokens that went through the model, which are part of a method's cost.
+  func recordForwardTokens(_ tokens: Int) throws {
+    try write(["forwardTokens": JSONValue(tokens)], to: StageFile.cost)
+  }
+}
