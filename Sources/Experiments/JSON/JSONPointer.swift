@@ -14,7 +14,8 @@ public struct JSONPointer: Sendable, Equatable {
 extension JSONPointer: CustomStringConvertible {
   public var description: String {
     tokens.map { token in
-      "/" + token.split(separator: "~", omittingEmptySubsequences: false).joined(separator: "~0")
+      "/"
+        + token.split(separator: "~", omittingEmptySubsequences: false).joined(separator: "~0")
         .split(separator: "/", omittingEmptySubsequences: false).joined(separator: "~1")
     }.joined()
   }

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// Equal values give equal bytes; short arrays of scalars stay on one line.
 public enum PrettyJSON {
-  /// - Parameter sortingKeys: false keeps the order in which keys were written.
+  /// The text; `sortingKeys: false` keeps the order in which keys were written.
   public static func text(_ value: JSONValue, sortingKeys: Bool = true) -> String {
     render(value, indent: "", sortingKeys: sortingKeys) + "\n"
   }

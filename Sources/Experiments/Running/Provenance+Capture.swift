@@ -5,7 +5,7 @@ extension Provenance {
   static func capture(threads: Int, libraries: [String: String]) -> Provenance {
     let now = Date.now.formatted(.iso8601)
     return Provenance(
-      commit: commit(), host: ProcessInfo.processInfo.hostName, cpu: cpuModel(), threads: threads,
+      commit: commit(), host: hostName(), cpu: cpuModel(), threads: threads,
       libraries: libraries, started: now, finished: now)
   }
 
@@ -15,6 +15,13 @@ extension Provenance {
     copy.started = start.formatted(.iso8601)
     copy.finished = Date.now.formatted(.iso8601)
     return copy
+  }
+
+  /// `gethostname`; Foundation's host name asks a name server.
+  private static func hostName() -> String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, name.count - 1) == 0 else { return "unknown" }
+    return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 
   private static func cpuModel() -> String {

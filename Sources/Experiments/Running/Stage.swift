@@ -68,11 +68,8 @@ public struct StageContext: Sendable {
 
 /// Turns the parameters of a point into stages; the engine knows nothing of models.
 public protocol Pipeline: Sendable {
-  /// The stages of a point in the order of execution.
-  ///
-  /// - Parameters:
-  ///   - parameters: The point's resolved parameters.
-  ///   - seeds: One seed for each stream that the point reads.
+  /// The stages of a point in the order of execution; `seeds` has one for each stream that the
+  /// point reads.
   func stages(for parameters: PointParameters, seeds: [SeedStream: Int]) throws -> [Stage]
 
   /// The streams that the stages of this point read.

@@ -3,7 +3,9 @@ enum NearestName {
   /// The candidate with the fewest edits, if at most about a third of its letters differ.
   static func of(_ name: String, among candidates: [String]) -> String? {
     let ranked = candidates.map { (name: $0, edits: edits(name.lowercased(), $0.lowercased())) }
-    guard let best = ranked.min(by: { ($0.edits, $0.name) < ($1.edits, $1.name) }) else { return nil }
+    guard let best = ranked.min(by: { ($0.edits, $0.name) < ($1.edits, $1.name) }) else {
+      return nil
+    }
     return best.edits <= max(2, max(name.count, best.name.count) * 2 / 5) ? best.name : nil
   }
 

@@ -103,7 +103,8 @@ extension ParameterKind {
   ) throws(SpecError) {
     if let name = value.stringValue {
       throw SpecError(
-        .notSupported("The named level set \"\(name)\" is not supported yet; list bits, such as [2, 3, 4]."),
+        .notSupported(
+          "The named level set \"\(name)\" is not supported yet; list bits, such as [2, 3, 4]."),
         at: pointer)
     }
     guard let elements = value.arrayValue, !elements.isEmpty else {
@@ -122,7 +123,9 @@ extension ParameterKind {
   private func level(
     _ value: JSONValue, _ range: ClosedRange<Int>, at pointer: JSONPointer
   ) throws(SpecError) -> Int {
-    guard let number = value.doubleValue else { throw wrongType("a number of bits", value, pointer) }
+    guard let number = value.doubleValue else {
+      throw wrongType("a number of bits", value, pointer)
+    }
     guard let bits = Int(exactly: number) else {
       let text = CanonicalJSON.number(number)
       throw SpecError(

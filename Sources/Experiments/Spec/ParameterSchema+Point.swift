@@ -46,7 +46,8 @@ extension ParameterGroup {
       "allocator", .choice(["uniform", "random", "frequency", "weight-outlier"]),
       .defaulting("uniform"), "Who decides the plan."),
     ParameterField(
-      "granularity", .choice(["expert"]), .defaulting("expert"), "What the allocator decides about."),
+      "granularity", .choice(["expert"]), .defaulting("expert"), "What the allocator decides about."
+    ),
     ParameterField("levels", .levels(1...8), .defaulting([2, 3, 4]), "Bits a unit may get."),
     ParameterField(
       "law", .choice(["fill", "two-level"]), .optional,

@@ -77,7 +77,8 @@ extension PointParameters {
   private func checkEvaluation() throws(SpecError) {
     guard evaluation.tasks.isEmpty, evaluation.perplexity?.corpora.isEmpty ?? true else { return }
     throw SpecError(
-      .invalid("Nothing is measured; name a corpus under perplexity.corpora or a task under tasks."),
+      .invalid(
+        "Nothing is measured; name a corpus under perplexity.corpora or a task under tasks."),
       at: JSONPointer(["evaluation"]))
   }
 

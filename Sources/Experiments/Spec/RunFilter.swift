@@ -8,7 +8,7 @@ public struct RunFilter: Sendable, Equatable {
 
   private init(labels: [String: Set<String>]) { self.labels = labels }
 
-  /// - Parameter conditions: `axis=label` each.
+  /// Reads conditions such as `axis=label`; refuses axes and labels that the spec has not.
   public init(_ conditions: [String], for spec: ExperimentSpec) throws(SpecError) {
     labels = [:]
     for condition in conditions {

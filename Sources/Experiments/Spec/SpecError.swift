@@ -54,7 +54,9 @@ extension SpecError: CustomStringConvertible {
 
   private static func suggestion(_ nearest: String?, _ allowed: [String]) -> String {
     let list = "allowed here: \(allowed.joined(separator: ", "))."
-    return nearest.map { "did you mean \"\($0)\"? " + list.prefix(1).uppercased() + list.dropFirst() }
+    return nearest.map {
+      "did you mean \"\($0)\"? " + list.prefix(1).uppercased() + list.dropFirst()
+    }
       ?? list
   }
 }

@@ -24,13 +24,10 @@ extension ArtifactStore {
     var cached: Bool
   }
 
-  /// Finds the artifact of a stage, or builds it under the claim on its key.
+  /// Finds the artifact of a stage, or lets `build` fill a folder under the claim on its key.
   ///
-  /// - Parameters:
-  ///   - verifyingContent: Reads every byte of an artifact before it is reused.
-  ///   - notice: Told about damage that was found and set aside.
-  ///   - build: Fills the folder it is given.
-  /// - Returns: nil if another process is building it.
+  /// nil if another process is building it. `notice` is told about damage that was set aside;
+  /// `verifyingContent` reads every byte of an artifact before it is reused.
   func produce(
     _ keyed: KeyedStage, verifyingContent: Bool, notice: (String) -> Void,
     build: (URL) throws -> Cost

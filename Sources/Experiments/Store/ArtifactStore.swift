@@ -8,7 +8,7 @@ public struct ArtifactStore: Sendable {
   public let root: URL
   let payloadDigests: [String: PayloadDigest]
 
-  /// - Parameter payloadDigests: File extension (`h5`) → digest; other files count byte by byte.
+  /// `payloadDigests` is file extension (`h5`) → digest; other files count byte by byte.
   public init(root: URL, payloadDigests: [String: PayloadDigest] = [:]) {
     self.root = root
     self.payloadDigests = payloadDigests
@@ -29,9 +29,7 @@ public struct ArtifactStore: Sendable {
     case damaged(reason: String)
   }
 
-  /// Looks for a finished artifact.
-  ///
-  /// - Parameter verifyingContent: true reads every byte; false compares file sizes.
+  /// Looks for a finished artifact; `verifyingContent` reads every byte instead of comparing sizes.
   public func lookup(stage: String, key: String, verifyingContent: Bool = false) -> Lookup {
     let folder = folder(stage: stage, key: key)
     guard FileManager.default.fileExists(atPath: folder.path) else { return .missing }

@@ -17,6 +17,12 @@ enum FileLock {
     }
   }
 
+  /// Whether somebody holds the lock now.
+  static func isHeld(_ file: URL) -> Bool {
+    guard FileManager.default.fileExists(atPath: file.path) else { return false }
+    return (try? ifFree(file) {}) == nil
+  }
+
   private static func holding<Result>(
     _ file: URL, flags: Int32, _ body: () throws -> Result
   ) throws -> Result? {

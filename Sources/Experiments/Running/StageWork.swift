@@ -1,0 +1,98 @@
+import Foundation
+
+/// Goes through the stages of a point: finds each artifact or builds it.
+struct StageWork {
+  let point: PointExecution
+  /// Stage name → digest of what it is made from.
+  let recipes: [String: String]
+  private(set) var artifacts: [String: Artifact] = [:]
+  private(set) var records: [StageRecord] = []
+  private(set) var built = 0
+
+  init(point: PointExecution, recipes: [String: String]) {
+    self.point = point
+    self.recipes = recipes
+  }
+
+  /// - Returns: false if another process is building a stage.
+  mutating func run(_ stages: [Stage]) throws -> Bool {
+    for stage in stages {
+      guard let keyed = try point.engine.resolver.keyed(stage, artifacts: artifacts) else {
+        preconditionFailure("\(stage.name): recipes(of:) admits earlier stages only")
+      }
+      do {
+        guard let production = try produce(keyed) else { return false }
+        try record(production, of: keyed)
+      } catch {
+        throw RunnerError.stageFailed(stage: stage.name, cause: "\(error)")
+      }
+    }
+    return true
+  }
+
+  private func produce(_ keyed: KeyedStage) throws -> ArtifactStore.Production? {
+    let folder = point.engine.workspace.run(point.run.id)
+    return try point.engine.store.produce(
+      keyed, verifyingContent: point.options.verify,
+      notice: { sentence in
+        point.observer(.notice(sentence))
+        folder.log(sentence)
+      },
+      build: { directory in try build(keyed, in: directory) })
+  }
+
+  private func build(_ keyed: KeyedStage, in directory: URL) throws -> ArtifactStore.Cost {
+    let name = keyed.stage.name
+    let (observer, remaining, recipe) = (point.observer, point.remaining, recipes[name])
+    observer(.stageStarted(name: name))
+    let scope = PeakMemory.reset()
+    let (start, clock) = (Date.now, ContinuousClock.now)
+    let context = StageContext(directory: directory, inputs: keyed.inputs) { fraction, note in
+      let elapsed = (ContinuousClock.now - clock) / .seconds(1)
+      observer(
+        .stageProgress(
+          name: name, fraction: fraction, note: note,
+          remainingSeconds: remaining.estimate(
+            during: recipe, elapsed: elapsed, fraction: fraction)))
+    }
+    try keyed.stage.body(context)
+    return ArtifactStore.Cost(
+      seconds: (ContinuousClock.now - clock) / .seconds(1), peakMemory: PeakMemory.read(scope),
+      provenance: point.provenance.timed(from: start))
+  }
+
+  private mutating func record(
+    _ production: ArtifactStore.Production, of keyed: KeyedStage
+  ) throws {
+    let (name, manifest) = (keyed.stage.name, production.artifact.manifest)
+    artifacts[name] = production.artifact
+    records.append(
+      StageRecord(
+        name: name, key: keyed.key, digest: manifest.digest, inputs: keyed.inputDigests,
+        cached: production.cached, seconds: manifest.seconds,
+        peakMemoryBytes: manifest.peakMemoryBytes, forwardTokens: manifest.forwardTokens))
+    if !production.cached {
+      built += 1
+      try journal(manifest)
+    }
+    let seconds = production.cached ? nil : manifest.seconds
+    if let recipe = recipes[name] {
+      point.remaining.finish(recipe: recipe, stage: name, builtIn: seconds)
+    }
+    point.observer(
+      .stageFinished(
+        name: name, cached: production.cached, seconds: manifest.seconds,
+        remainingSeconds: point.remaining.estimate()))
+  }
+
+  private func journal(_ manifest: Manifest) throws {
+    let folder = point.engine.workspace.run(point.run.id)
+    var event = RunJournal.Event(.stage)
+    event.stage = manifest.stage
+    event.key = manifest.key
+    event.cached = false
+    event.seconds = manifest.seconds
+    try folder.journal.append(event)
+    folder.log("\(manifest.stage) built in \(manifest.seconds) s, key \(manifest.key)")
+  }
+}

@@ -1,0 +1,70 @@
+import Experiments
+
+/// Rows under named columns, printed in any of the formats.
+struct DataTable {
+  var columns: [String]
+  private(set) var rows: [[JSONValue]] = []
+
+  init(_ columns: [String]) { self.columns = columns }
+
+  mutating func append(_ row: [JSONValue]) {
+    precondition(row.count == columns.count, "row: \(row.count), columns: \(columns.count)")
+    rows.append(row)
+  }
+
+  func text(_ format: FormatOption.Format) -> String {
+    switch format {
+    case .text: aligned()
+    case .json: PrettyJSON.text(json, sortingKeys: false)
+    case .csv: lines { Self.csvRow($0) }
+    case .md: markdown()
+    }
+  }
+
+  /// A list of objects; absent values are null.
+  private var json: JSONValue {
+    .array(rows.map { .object(JSONObject(zip(columns, $0))) })
+  }
+
+  private func lines(_ render: ([String]) -> String) -> String {
+    ([columns] + cells).map { render($0) + "\n" }.joined()
+  }
+
+  private var cells: [[String]] { rows.map { $0.map(Self.cell) } }
+
+  static func cell(_ value: JSONValue) -> String {
+    switch value {
+    case .null: ""
+    case .string(let text): text
+    default: CanonicalJSON.text(value)
+    }
+  }
+
+  private func aligned() -> String {
+    let widths = columns.indices.map { column in
+      ([columns] + cells).map { $0[column].count }.max() ?? 0
+    }
+    return lines { row in
+      let padded = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
+      let line = padded.joined(separator: "  ")
+      return String(line.reversed().drop { $0 == " " }.reversed())
+    }
+  }
+
+  /// RFC 4180, with line feeds.
+  private static func csvRow(_ row: [String]) -> String {
+    row.map { field in
+      guard field.contains(where: { ",\"\n\r".contains($0) }) else { return field }
+      return "\"" + field.replacing("\"", with: "\"\"") + "\""
+    }.joined(separator: ",")
+  }
+
+  private func markdown() -> String {
+    let rows = ([columns] + cells).map { row in
+      let escaped = row.map { $0.replacing("|", with: "\\|").replacing("\n", with: " ") }
+      return "| " + escaped.joined(separator: " | ") + " |"
+    }
+    let rule = "|" + columns.map { _ in " --- |" }.joined()
+    return (rows.prefix(1) + [rule] + rows.dropFirst()).map { $0 + "\n" }.joined()
+  }
+}

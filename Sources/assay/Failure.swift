@@ -1,0 +1,33 @@
+import ArgumentParser
+import Experiments
+import Foundation
+
+/// How this program ends when something is wrong.
+enum Failure {
+  static let badInput = ExitCode(2)
+  static let pointsFailed = ExitCode(3)
+
+  /// Prints the error and leaves with its code: 2 for what the user gave, 1 for the rest.
+  static func exit(with error: any Error, of command: any ParsableCommand.Type) -> Never {
+    let code = command.exitCode(for: error)
+    if error is ExitCode || code == .success { command.exit(withError: error) }
+    if code == .validationFailure {
+      FileHandle.standardError.write(Data((command.fullMessage(for: error) + "\n").utf8))
+      Foundation.exit(badInput.rawValue)
+    }
+    FileHandle.standardError.write(Data("Error: \(error)\n".utf8))
+    Foundation.exit(isBadInput(error) ? badInput.rawValue : ExitCode.failure.rawValue)
+  }
+
+  private static func isBadInput(_ error: any Error) -> Bool {
+    switch error {
+    case is SpecError: true
+    case let error as StoreError:
+      switch error {
+      case .noIndex, .noSuchRun, .missingInput, .foreignDatabase, .newerIndex: true
+      default: false
+      }
+    default: false
+    }
+  }
+}
