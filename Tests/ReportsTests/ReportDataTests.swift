@@ -66,6 +66,44 @@ struct ReportDataTests {
     #expect(definitions.count == 6)
     #expect(definitions.allSatisfy { $0.id.count == 10 })
   }
+
+  @Test("takes from a plan what is done and lists the rest as missing")
+  func plan() throws {
+    let spec = try ExperimentSpec(
+      document: [
+        "schemaVersion": 1, "name": "tiny", "base": [:], "tables": [["name": "main"]],
+        "axes": [
+          "method": [["label": "RTN", "set": [:]], ["label": "GPTQ", "set": [:]]],
+          "bits": ["path": "budget.experts", "values": [2.5, 3]],
+        ],
+      ], folder: FileManager.default.temporaryDirectory)
+    let plan = try
+      ([
+        "experiment": "tiny", "expectedBytes": 0,
+        "runs": [
+          planned("a", "RTN", state: "done"), planned("b", "GPTQ", state: "new"),
+          planned("c", "GPTQ", state: "failed", error: "No memory.\nTrace"),
+        ],
+      ] as JSONValue).decoded(as: ExperimentPlan.self)
+    let rtn = try SyntheticRun(method: "RTN", bits: "3").result
+    let data = try ReportData.collect(spec, plan: plan) { $0 == "a" ? rtn : nil }
+    #expect(data.axes.map(\.labels) == [["RTN", "GPTQ"], ["2.5", "3"]])
+    #expect(data.rows.map(\.run) == [rtn.run])
+    #expect(Set(data.missing.map(\.reason)) == ["not run", "failed: No memory."])
+    #expect(data.spec == spec.digest && data.tables == spec.tables)
+  }
+
+  private func planned(
+    _ run: String, _ method: String, state: String, error: String? = nil
+  ) -> JSONValue {
+    [
+      "run": JSONValue(run), "state": JSONValue(state), "error": error.map { JSONValue($0) } ?? nil,
+      "axes": [
+        ["axis": "method", "label": JSONValue(method)], ["axis": "bits", "label": "3"],
+      ],
+      "aliases": [], "seeds": ["calibration": 0], "stages": [],
+    ]
+  }
 }
 
 /// Runs `body` with a folder that is removed afterwards.
