@@ -23,8 +23,8 @@ struct ReportDataTests {
   }
 
   @Test("survives its file, and says nothing of hosts and times")
-  func roundTrip() throws {
-    try inTemporaryFolder { folder in
+  func roundTrip() async throws {
+    try await inTemporaryFolder { folder in
       let data = try Synthetic.data(tables: Synthetic.table, figures: Synthetic.figure)
       let file = folder.appending(path: "tiny.json")
       try data.encoded().write(to: file)
@@ -36,8 +36,8 @@ struct ReportDataTests {
   }
 
   @Test("of another version is refused")
-  func version() throws {
-    try inTemporaryFolder { folder in
+  func version() async throws {
+    try await inTemporaryFolder { folder in
       let file = folder.appending(path: "tiny.json")
       try Data(#"{"format": "assay.report-data", "version": 2}"#.utf8).write(to: file)
       #expect(
@@ -51,11 +51,10 @@ struct ReportDataTests {
 
   @Test("lists what came from outside, not the artifacts of stages")
   func inputs() throws {
-    #expect(
-      try Synthetic.data().inputs == [
-        ExternalInput(role: "corpus", digest: "bbbb", stages: ["calibrate"]),
-        ExternalInput(role: "model", digest: "aaaa", stages: ["calibrate", "quantize"]),
-      ])
+    let inputs = try Synthetic.data().inputs
+    #expect(inputs.map(\.role) == ["corpus", "model"])
+    #expect(inputs.map(\.digest) == ["bbbb", "aaaa"])
+    #expect(inputs.map(\.stages) == [["calibrate"], ["calibrate", "quantize"]])
   }
 
   @Test("gives equal definitions one id and different ones two")
@@ -67,14 +66,44 @@ struct ReportDataTests {
     #expect(definitions.count == 6)
     #expect(definitions.allSatisfy { $0.id.count == 10 })
   }
-}
 
-/// Runs `body` with a folder that is removed afterwards.
-func inTemporaryFolder(_ body: (URL) throws -> Void) throws {
-  let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  try body(folder)
+  @Test("takes from a plan what is done and lists the rest as missing")
+  func plan() throws {
+    let spec = try ExperimentSpec(
+      document: [
+        "schemaVersion": 1, "name": "tiny", "base": [:], "tables": [["name": "main"]],
+        "axes": [
+          "method": [["label": "RTN", "set": [:]], ["label": "GPTQ", "set": [:]]],
+          "bits": ["path": "budget.experts", "values": [2.5, 3]],
+        ],
+      ], folder: FileManager.default.temporaryDirectory)
+    let plan = try
+      ([
+        "experiment": "tiny", "expectedBytes": 0,
+        "runs": [
+          planned("a", "RTN", state: "done"), planned("b", "GPTQ", state: "new"),
+          planned("c", "GPTQ", state: "failed", error: "No memory.\nTrace"),
+        ],
+      ] as JSONValue).decoded(as: ExperimentPlan.self)
+    let rtn = try SyntheticRun(method: "RTN", bits: "3").result
+    let data = try ReportData.collect(spec, plan: plan) { $0 == "a" ? rtn : nil }
+    #expect(data.axes.map(\.labels) == [["RTN", "GPTQ"], ["2.5", "3"]])
+    #expect(data.rows.map(\.run) == [rtn.run])
+    #expect(Set(data.missing.map(\.reason)) == ["not run", "failed: No memory."])
+    #expect(data.spec == spec.digest && data.tables == spec.tables)
+  }
+
+  private func planned(
+    _ run: String, _ method: String, state: String, error: String? = nil
+  ) -> JSONValue {
+    [
+      "run": JSONValue(run), "state": JSONValue(state), "error": error.map { JSONValue($0) } ?? nil,
+      "axes": [
+        ["axis": "method", "label": JSONValue(method)], ["axis": "bits", "label": "3"],
+      ],
+      "aliases": [], "seeds": ["calibration": 0], "stages": [],
+    ]
+  }
 }
 
 /// Runs `body` with a folder that is removed afterwards.

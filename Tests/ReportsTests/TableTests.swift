@@ -105,7 +105,7 @@ struct TableTests {
     let data = try Synthetic.data(runs, tables: Synthetic.table)
     #expect(try cells("GPTQ", data)[5] == "8.220 ± 0.028 *forced*")
     #expect(try cells("GPTQ", data)[3] == "3.000")
-    #expect(try cells("RTN", data)[4] == "**8.800**")
+    #expect(try cells("RTN", data)[5] == "**8.800**")
   }
 
   @Test("a number that is not finite is shown as such")

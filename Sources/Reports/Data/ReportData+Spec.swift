@@ -5,14 +5,23 @@ extension ReportData {
   ///
   /// - Parameters:
   ///   - spec: Gives the name, the axes, the tables and the figures.
-  ///   - results: Complete results.
-  ///   - missing: Planned runs without a result.
+  ///   - plan: The state of every run; those that are not done become missing points.
+  ///   - result: The result of a run, nil if it cannot be read.
   /// - Returns: The runs in the order of the grid.
   /// - Throws: Errors of encoding a metric definition.
   public static func collect(
-    _ spec: ExperimentSpec, results: [RunResult], missing: [MissingPoint]
+    _ spec: ExperimentSpec, plan: ExperimentPlan, result: (_ run: String) -> RunResult?
   ) throws -> ReportData {
-    try collect(
+    var results: [RunResult] = []
+    var missing: [MissingPoint] = []
+    for point in plan.runs {
+      if point.state == .done, let complete = result(point.run) {
+        results.append(complete)
+      } else {
+        missing.append(MissingPoint(point))
+      }
+    }
+    return try collect(
       experiment: spec.name, spec: spec.digest, results: results, missing: missing,
       axes: spec.reportAxes, tables: spec.tables, figures: spec.figures)
   }
@@ -26,11 +35,9 @@ extension ExperimentSpec {
 }
 
 extension MissingPoint {
-  /// A planned run that is not there.
-  public init(_ run: PlannedRun, reason: String) {
-    self.init(
-      axes: run.point.axes,
-      seeds: Dictionary(uniqueKeysWithValues: run.seeds.map { ($0.key.rawValue, $0.value) }),
-      reason: reason)
+  /// A planned run without a result, with the first line of its failure.
+  public init(_ point: PlannedPoint) {
+    let failure = point.error?.split(whereSeparator: \.isNewline).first.map { "failed: \($0)" }
+    self.init(axes: point.axes, seeds: point.seeds, reason: failure ?? "not run")
   }
 }

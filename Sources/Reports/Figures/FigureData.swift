@@ -23,6 +23,8 @@ struct FigureData {
   var yTitle: String
   var isLogarithmic: Bool
   var joinsPoints: Bool
+  /// What the error bars are; nil if there are none.
+  var legend: String?
 
   /// Aggregates the runs of `data` as `spec` says; points without a finite coordinate are left out.
   init(_ spec: FigureSpec, data: ReportData) throws {
@@ -45,9 +47,11 @@ struct FigureData {
       Self.summary(of: y, in: group, catalog).map { (spec.reference, $0.mean) }
     }
     joinsPoints = spec.kind == .line
+    legend = nil
     isLogarithmic = false
     guard !series.isEmpty else { throw ReportError.nothingToDraw(figure: spec.name) }
     isLogarithmic = spec.logY ?? spansMoreThanTenfold
+    if hasErrorBars { legend = ReplicateDesigns(groups).sentence.map { "Bars: \($0)" } }
   }
 
   private static func quantity(

@@ -46,7 +46,7 @@ public struct ReportRenderer: Sendable {
   public func markdown() throws -> String {
     var sections = ["# \(data.experiment)\n", Introduction(data: data).markdown]
     for table in tables { sections.append(try ReportTable(table, data: data).markdown) }
-    for figure in figures { sections.append(markdown(of: figure)) }
+    for figure in figures { sections.append(try markdown(of: figure)) }
     sections.append(ProvenanceSection(data: data).markdown)
     return sections.joined(separator: "\n")
   }
@@ -55,9 +55,11 @@ public struct ReportRenderer: Sendable {
     "figures/\(data.experiment)-\(figure.name).svg"
   }
 
-  private func markdown(of figure: FigureSpec) -> String {
+  private func markdown(of figure: FigureSpec) throws -> String {
     let caption = figure.caption ?? figure.name
     let alternative = caption.filter { !"[]\n".contains($0) }
-    return "![\(alternative)](\(path(of: figure)))\n\n**Figure \(figure.name).** \(caption)\n"
+    let legend = try FigureData(figure, data: data).legend
+    let sentences = ["**Figure \(figure.name).**", caption, legend].compactMap(\.self)
+    return "![\(alternative)](\(path(of: figure)))\n\n\(sentences.joined(separator: " "))\n"
   }
 }

@@ -41,9 +41,7 @@ struct SpecObject {
     members[key].flatMap { $0.isNull ? nil : $0 }
   }
 
-  /// - Parameters:
-  ///   - key: The member.
-  ///   - remedy: What to write, for the error.
+  /// A member that must be there; `remedy` says in the error what to write.
   func required(_ key: String, _ remedy: String) throws(SpecError) -> JSONValue {
     guard let value = value(key) else {
       throw SpecError(.missingKey(key, remedy: remedy), at: pointer)

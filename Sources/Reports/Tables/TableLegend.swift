@@ -10,28 +10,10 @@ struct TableLegend {
   }
 
   private var spread: String? {
-    let designs = replicateDesigns
-    guard !designs.isEmpty, quantities.contains(where: \.showsSpread) else { return nil }
-    return "± sample standard deviation over " + designs.joined(separator: "; ")
-      + ". A number without ± comes from one run or is the same in all of them."
-  }
-
-  /// `n = 9 runs (3 calibration seeds × 3 search seeds) for random`, most runs first.
-  private var replicateDesigns: [String] {
-    var methods: [String: [String]] = [:]
-    var sizes: [String: Int] = [:]
-    let repeated = groups.filter { $0.rows.count > 1 }
-    for group in repeated {
-      let seeds = SeedText.design(group.rows.map(\.seeds))
-      let design = "n = \(group.rows.count) runs" + (seeds.isEmpty ? "" : " (\(seeds))")
-      sizes[design] = group.rows.count
-      let method = group.labels.first ?? ""
-      if methods[design]?.contains(method) != true { methods[design, default: []].append(method) }
+    guard quantities.contains(where: \.showsSpread) else { return nil }
+    return ReplicateDesigns(groups).sentence.map {
+      "\($0) A number without ± comes from one run or is the same in all of them."
     }
-    let ordered = sizes.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map(\.key)
-    // One design for every repeated row needs no list of rows.
-    if ordered.count == 1 { return ordered }
-    return ordered.map { "\($0) for \((methods[$0] ?? []).joined(separator: ", "))" }
   }
 
   private var forced: String? {
