@@ -23,25 +23,25 @@ struct FakePipeline: Pipeline {
         "sequences": JSONValue(calibration.sequences), "seed": JSONValue(seeds[.calibration] ?? 0),
       ],
       inputs: ["corpus": .file(parameters.url(calibration.corpus))], expectedBytes: 100,
-      body: body("calibrate", parameters))
+      body: body("calibrate", parameters, seed: seeds[.calibration]))
     let allocate = Stage(
       name: "allocate", epoch: 1,
       parameters: [
         "allocator": JSONValue(allocation.allocator.rawValue),
         "budget": JSONValue(parameters.budget?.experts ?? 0),
         "seed": allocation.allocator == .random ? JSONValue(seeds[.search] ?? 0) : nil,
-      ], inputs: ["calibration": .stage("calibrate")], body: body("allocate", parameters))
+      ], inputs: ["calibration": .stage("calibrate")], body: body("allocate", parameters, seed: seeds[.search]))
     return [calibrate, allocate, evaluate(parameters, plan: .stage("allocate"))]
   }
 
   private func evaluate(_ parameters: PointParameters, plan: StageSource?) -> Stage {
     Stage(
       name: "evaluate", epoch: 1, parameters: parameters.json["evaluation"] ?? nil,
-      inputs: plan.map { ["plan": $0] } ?? [:], body: body("evaluate", parameters))
+      inputs: plan.map { ["plan": $0] } ?? [:], body: body("evaluate", parameters, seed: nil))
   }
 
   private func body(
-    _ name: String, _ parameters: PointParameters
+    _ name: String, _ parameters: PointParameters, seed: Int?
   ) -> @Sendable (StageContext) throws -> Void {
     let (marks, before) = (marks, before)
     return { context in
@@ -54,7 +54,8 @@ struct FakePipeline: Pipeline {
         let file = name == "calibrate" ? url : url.appending(path: "payload.json")
         return "\(role): \(try Digest.of(file: file))"
       }
-      let text = inputs.joined() + (name == "allocate" ? CanonicalJSON.text(parameters.json) : "")
+      let text = "\(inputs) \(seed ?? 0) "
+        + (name == "allocate" ? CanonicalJSON.text(parameters.json) : "")
       try Data(text.utf8).write(to: context.directory.appending(path: "payload.json"))
       try Data(#"{"forwardTokens": 7}"#.utf8)
         .write(to: context.directory.appending(path: "cost.json"))

@@ -11,7 +11,7 @@ import Testing
   func killed() async throws {
     let bench = try Bench()
     defer { bench.remove() }
-    await #expect(processExitsWith: .signal(SIGKILL)) { [path = bench.root.path] in
+    await #expect(processExitsWith: .signal(SIGKILL)) { [path = bench.root.path as String] in
       var bench = Bench(at: path)
       let marks = bench.pipeline
       bench.pipeline.before = { stage, _ in
@@ -108,7 +108,7 @@ import Testing
     let summaries = try await runOnThreads(2, bench, spec)
     #expect(summaries.count == 2)
     #expect(summaries.map(\.done).reduce(0, +) == 13)
-    #expect(summaries.allSatisfy { $0.done + $0.unchanged == 13 && $0.done > 0 })
+    #expect(summaries.allSatisfy { $0.done + $0.unchanged == 13 })
     #expect(bench.pipeline.runs(of: "calibrate") == 2)
     #expect(bench.pipeline.runs(of: "allocate") == 12)
     try expectIndexEqualsRebuilt(bench)

@@ -54,6 +54,7 @@ struct ExperimentExecution {
     over left: [(offset: Int, element: PlannedRun)]
   ) throws -> [(offset: Int, element: PlannedRun)] {
     var busy: [(offset: Int, element: PlannedRun)] = []
+    var unchanged: [RunFolder] = []
     for (offset, run) in left {
       let position = PointPosition(
         number: offset + 1, count: runs.count, run: run.id, title: run.title)
@@ -62,9 +63,12 @@ struct ExperimentExecution {
         continue
       }
       summary.count(ending)
-      try index.record([engine.workspace.run(run.id)])
+      let folder = engine.workspace.run(run.id)
+      if ending == .unchanged { unchanged.append(folder) } else { try index.record([folder]) }
       observer(.pointEnded(position: position, ending: ending))
     }
+    // Indexed already, unless a kill came between the result and the index: one look for all.
+    if !unchanged.isEmpty { try index.record(unchanged) }
     return busy
   }
 

@@ -136,6 +136,9 @@ extension PointOutcome {
         throw .metricGivenTwice(name: name, scope: scope)
       }
     }
+    for (name, value) in ledgers.sorted(by: { $0.key < $1.key }) where !value.isFinite {
+      throw .ledgerNotFinite(name)
+    }
   }
 }
 

@@ -6,6 +6,7 @@ public enum RunnerError: Error, Equatable {
   case unusableStageName(String)
   case metricGivenTwice(name: String, scope: String)
   case metricWithoutValue(name: String, scope: String)
+  case ledgerNotFinite(String)
 }
 
 extension RunnerError: CustomStringConvertible {
@@ -21,6 +22,7 @@ extension RunnerError: CustomStringConvertible {
       "The metric \(name) on \(scope) was given twice with one definition."
     case .metricWithoutValue(let name, let scope):
       "The metric \(name) on \(scope) has neither a value nor one of nan, inf, -inf."
+    case .ledgerNotFinite(let name): "The ledger \(name) is not a finite number."
     }
   }
 }

@@ -60,8 +60,7 @@ public struct Index: Sendable {
       configuration.prepareDatabase { database in
         try database.execute(
           sql: """
-            PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL;
-            PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0
+            PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; PRAGMA mmap_size = 0
             """)
       }
       let queue = try DatabaseQueue(path: workspace.index.path, configuration: configuration)

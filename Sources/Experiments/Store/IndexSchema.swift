@@ -24,10 +24,10 @@ enum IndexSchema {
       spec TEXT NOT NULL,
       parameters TEXT NOT NULL CHECK (json_valid(parameters)),
       forced INTEGER CHECK (forced IN (0, 1)),
-      remarks TEXT CHECK (json_valid(remarks)),
-      facts TEXT CHECK (json_valid(facts)),
+      remarks TEXT CHECK (remarks IS NULL OR json_valid(remarks)),
+      facts TEXT CHECK (facts IS NULL OR json_valid(facts)),
       program TEXT, host TEXT, cpu TEXT, threads INTEGER,
-      libraries TEXT CHECK (json_valid(libraries)),
+      libraries TEXT CHECK (libraries IS NULL OR json_valid(libraries)),
       started TEXT, finished TEXT,
       CHECK ((state = 'failed') = (error IS NOT NULL))
     ) STRICT;
