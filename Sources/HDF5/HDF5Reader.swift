@@ -43,6 +43,19 @@ public final class HDF5Reader: Sendable {
     try withDataset(name) { dataset throws(HDF5Error) in Self.shape(dataset) }
   }
 
+  /// The stored number type in the words of ``HDF5Element/typeName``; `other` for foreign types.
+  public func elementName(of name: String) throws(HDF5Error) -> String {
+    try withDataset(name) { dataset throws(HDF5Error) in
+      let type = H5Dget_type(dataset)
+      defer { H5Tclose(type) }
+      let known: [(hid_t, String)] = [
+        (Float.fileType, Float.typeName), (Double.fileType, Double.typeName),
+        (Int64.fileType, Int64.typeName), (UInt8.fileType, UInt8.typeName),
+      ]
+      return known.first { H5Tequal($0.0, type) > 0 }?.1 ?? "other"
+    }
+  }
+
   /// A whole dataset, converted to `Element`.
   ///
   /// - Parameter count: Number of elements that it must have, if known.

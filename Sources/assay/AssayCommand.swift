@@ -14,15 +14,19 @@ struct AssayCommand: ParsableCommand {
         assay run experiments/main-table.json
         assay results main-table --format md
 
-      Exit codes: 0 done, 1 internal error, 2 bad input, 3 some points failed, 130 interrupted.
+      Exit codes: 0 done, 1 internal error, 2 bad input, 3 some points failed, 4 drift
+      found by --check, 130 interrupted.
       """,
     subcommands: [
       RunCommand.self, PlanCommand.self, StatusCommand.self, ResultsCommand.self,
-      ShowCommand.self, ReindexCommand.self,
+      ShowCommand.self, ReportCommand.self, InspectCommand.self, PerplexityCommand.self,
+      CalibrateCommand.self, MeasureCommand.self, AllocateCommand.self, QuantizeCommand.self,
+      DoctorCommand.self, ReindexCommand.self,
     ])
 
   /// As ArgumentParser's own `main`, with the exit codes of this program.
   static func main() {
+    OpenBLASKernel.chooseBest()
     do {
       var command = try parseAsRoot()
       try command.run()

@@ -21,6 +21,21 @@ struct DataTable {
     }
   }
 
+  /// One row: an object in JSON, `name value` lines in text.
+  func singleRowText(_ format: FormatOption.Format) -> String {
+    precondition(rows.count == 1, "\(rows.count) rows")
+    let object = JSONObject(zip(columns, rows[0]))
+    switch format {
+    case .json: return PrettyJSON.text(.object(object), sortingKeys: false)
+    case .text:
+      let width = columns.map(\.count).max() ?? 0
+      return zip(columns, cells[0]).map { name, value in
+        name + String(repeating: " ", count: width - name.count + 2) + value + "\n"
+      }.joined()
+    case .csv, .md: return text(format)
+    }
+  }
+
   /// A list of objects; absent values are null.
   private var json: JSONValue {
     .array(rows.map { .object(JSONObject(zip(columns, $0))) })

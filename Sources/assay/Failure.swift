@@ -1,11 +1,20 @@
 import ArgumentParser
+import BitAllocation
+import Checkpoints
+import Evaluation
 import Experiments
 import Foundation
+import HDF5
+import MoEModels
+import Quantization
+import Reports
+import Sensitivity
 
 /// How this program ends when something is wrong.
 enum Failure {
   static let badInput = ExitCode(2)
   static let pointsFailed = ExitCode(3)
+  static let drift = ExitCode(4)
 
   /// Prints the error and leaves with its code: 2 for what the user gave, 1 for the rest.
   static func exit(with error: any Error, of command: any ParsableCommand.Type) -> Never {
@@ -21,7 +30,11 @@ enum Failure {
 
   private static func isBadInput(_ error: any Error) -> Bool {
     switch error {
-    case is SpecError: true
+    case is SpecError, is CheckpointError, is ConfigurationError, is TokenizerError,
+      is TextCorpusError, is PackedWeightError, is ModelFolderError, is ForwardPassError,
+      is TaskError, is HDF5Error, is TableError, is AllocationError, is QuantizationError,
+      is QuantizeStageError, is MeasurementError, is ReportError:
+      true
     case let error as StoreError:
       switch error {
       case .noIndex, .noSuchRun, .missingInput, .foreignDatabase, .newerIndex: true

@@ -34,7 +34,7 @@ struct RunCommand: ParsableCommand {
 
   func run() throws {
     let (spec, filter) = try arguments.read()
-    let engine = try makeEngine(workspace.value)
+    let engine = makeEngine(workspace.value)
     let options = RunOptions(only: filter, retryFailed: retryFailed, verify: verify)
     if dryRun {
       print(PlanCommand.text(try engine.plan(spec, options: options)), terminator: "")

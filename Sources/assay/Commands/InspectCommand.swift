@@ -1,0 +1,41 @@
+import ArgumentParser
+import BitAllocation
+import Checkpoints
+import Experiments
+import Foundation
+import MoEModels
+
+struct InspectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect", abstract: "Say what a model folder holds.",
+    discussion: """
+      Every tensor of the files is accounted for: what belongs to no part is listed as such. For a
+      quantized folder, bits are counted from the stored tensors.
+
+      Example:
+        assay inspect experiments/reference-model
+      """)
+
+  @Argument(help: "Model folder.", completion: .directory)
+  var model: String
+
+  @OptionGroup var format: FormatOption
+
+  func run() throws {
+    let inventory = try ModelInventory(URL(filePath: model))
+    var table = DataTable(["part", "tensors", "parameters", "bytes", "bitsPerWeight"])
+    for part in inventory.parts {
+      table.append([
+        JSONValue(part.name), JSONValue(part.tensors), JSONValue(part.parameters),
+        JSONValue(part.bytes),
+        JSONValue((Double(part.bytes) * 8 / Double(max(part.parameters, 1)) * 1e4).rounded() / 1e4),
+      ])
+    }
+    if format.format == .text {
+      print(inventory.headline)
+      if let bits = inventory.bitsHistogram { print(bits) }
+      print("")
+    }
+    print(table.text(format.format), terminator: "")
+  }
+}

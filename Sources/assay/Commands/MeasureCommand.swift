@@ -1,0 +1,63 @@
+import ArgumentParser
+import BitAllocation
+import Checkpoints
+import Experiments
+import Foundation
+import Sensitivity
+
+struct MeasureCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "measure", abstract: "Write a model's sensitivity table.",
+    discussion: """
+      Units are experts. Losses and routing scores need a calibration; weight outliers do not.
+
+      Examples:
+        assay measure models/mixtral --calibration calib --out table.h5
+        assay measure models/mixtral --levels 2,3,4 --out table.json
+      """)
+
+  @Argument(help: "Model folder.", completion: .directory)
+  var model: String
+
+  @Option(help: "Folder that `assay calibrate` wrote.", completion: .directory)
+  var calibration: String?
+
+  @Option(help: "Bits, separated by commas.")
+  var levels = "2,3,4"
+
+  @Option(help: "Weights that share a scale.")
+  var groupSize = 64
+
+  @Flag(help: "Grids without a zero point.")
+  var symmetric = false
+
+  @Option(help: "File to write: .h5, or .json for exchange.", completion: .file())
+  var out: String
+
+  func run() throws {
+    let url = URL(filePath: out)
+    guard ["h5", "json"].contains(url.pathExtension) else {
+      throw ValidationError("--out \(out): name a file that ends in .h5 or .json.")
+    }
+    let bits = try levels.split(separator: ",").map { text in
+      guard let value = Int(text), (2...8).contains(value) else {
+        throw ValidationError("--levels \(levels): '\(text)' is no whole number from 2 to 8.")
+      }
+      return value
+    }
+    let measurement = ExpertMeasurement(
+      checkpoint: try Checkpoint(URL(filePath: model)), levels: Array(Set(bits)).sorted(),
+      groupSize: groupSize, symmetric: symmetric,
+      calibration: calibration.map { URL(filePath: $0) },
+      scores: calibration == nil ? [.weightOutlier] : Set(ExpertMeasurement.Score.allCases))
+    let table = try measurement.table {
+      StepProgress.show(Double($0) / Double($1), "layer \($0) of \($1)")
+    }
+    StepProgress.finish()
+    if url.pathExtension == "h5" {
+      try table.write(to: url)
+    } else {
+      try table.json().write(to: url, options: .atomic)
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import Experiments
+import Foundation
+import Reports
+
+struct ReportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "report", abstract: "Write an experiment's tables and figures.",
+    discussion: """
+      Collects the results of the workspace into reports/data/<experiment>.json and renders the
+      report from that file alone. In a workspace without results the committed data is rendered.
+      --check renders from the committed data, writes nothing, and exits with 4 if files differ.
+
+      Examples:
+        assay report experiments/main-table.json
+        assay report experiments/main-table.json --check
+      """)
+
+  @Argument(help: "The experiment's JSON file.", completion: .file(extensions: ["json"]))
+  var spec: String
+
+  @OptionGroup var workspace: WorkspaceOption
+
+  @Option(help: "The folder of reports.", completion: .directory)
+  var reports = "reports"
+
+  @Flag(help: "Compare with what is there and write nothing.")
+  var check = false
+
+  func run() throws {
+    let spec = try ExperimentSpec(contentsOf: URL(filePath: self.spec))
+    let folder = ReportFolder(URL(filePath: reports, directoryHint: .isDirectory))
+    if check {
+      let name = spec.name
+      let drifting = try blocking { try await ReportRenderer.check(name, in: folder) }
+      for path in drifting { print("\(reports)/\(path) differs") }
+      if !drifting.isEmpty { throw Failure.drift }
+      return
+    }
+    let data = try collect(spec, folder)
+    let written = try blocking { try await ReportRenderer(data).write(to: folder) }
+    for path in written { print("wrote \(reports)/\(path)") }
+    print("\(reports)/\(spec.name).md")
+  }
+
+  /// The results of the workspace, or the committed data where there are none.
+  private func collect(_ spec: ExperimentSpec, _ folder: ReportFolder) throws -> ReportData {
+    let workspace = workspace.value
+    let plan = try makeEngine(workspace).plan(spec)
+    let data = try ReportData.collect(spec, plan: plan) { workspace.run($0).result() }
+    guard data.rows.isEmpty else { return data }
+    return try ReportData.read(from: folder.data(of: spec.name))
+  }
+}
+
+/// Waits on the main thread for asynchronous work; the thread is not of the cooperative pool.
+private func blocking<Result: Sendable>(
+  _ work: @escaping @Sendable () async throws -> Result
+) throws -> Result {
+  let done = DispatchSemaphore(value: 0)
+  nonisolated(unsafe) var outcome: Swift.Result<Result, any Error>?
+  Task.detached {
+    // SAFETY: written before the signal, read after the wait.
+    do { outcome = .success(try await work()) } catch { outcome = .failure(error) }
+    done.signal()
+  }
+  done.wait()
+  guard let outcome else { preconditionFailure("signalled without an outcome") }
+  return try outcome.get()
+}
