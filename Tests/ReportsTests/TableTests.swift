@@ -108,6 +108,20 @@ struct TableTests {
     #expect(try cells("RTN", data)[5] == "**8.800**")
   }
 
+  @Test("a name that no finished run has is no error while runs are missing")
+  func incomplete() throws {
+    let table = """
+      [{"name": "main", "rows": ["method", "bits"],
+        "columns": [{"cost": "seconds", "stages": ["quantize"]}, {"ledger": "paper-code-bits"}]}]
+      """
+    let missing = MissingPoint(
+      axes: [AxisLabel(axis: "method", label: "RTN"), AxisLabel(axis: "bits", label: "3")],
+      seeds: [:], reason: "not run")
+    let data = try Synthetic.data(
+      [SyntheticRun(method: "full precision", bits: "3")], missing: [missing], tables: table)
+    #expect(try cells("RTN", data) == ["RTN", "3 [a]", "0", "–", "–"])
+  }
+
   @Test("a number that is not finite is shown as such")
   func special() throws {
     var runs = Synthetic.runs

@@ -33,7 +33,7 @@ struct FigureData {
       axes: data.axes, keys: [spec.series] + others, filter: spec.filter,
       reference: spec.reference)
     let groups = try grouping.groups(of: data, name: "Figure \(spec.name)")
-    let catalog = QuantityCatalog(data)
+    let catalog = QuantityCatalog(data, showing: groups)
     let x = try Self.quantity(spec.x, in: catalog)
     let y = try Self.quantity(spec.y, in: catalog)
     for quantity in [x, y] {

@@ -4,9 +4,19 @@ import Experiments
 struct QuantityCatalog {
   private let rows: [ReportRow]
   private let definitions: [String: MetricDefinition]
+  /// The definitions that the shown runs use, in the order of the data.
+  private let shown: [MetricDefinition]
+  /// Only a complete experiment tells which names exist.
+  private let isComplete: Bool
 
-  init(_ data: ReportData) {
+  /// - Parameters:
+  ///   - data: All runs, which say what names exist.
+  ///   - groups: What is shown, which says in what units.
+  init(_ data: ReportData, showing groups: [PointGroup]) {
     rows = data.rows
+    isComplete = data.missing.isEmpty && !data.rows.isEmpty
+    let used = Set(groups.flatMap(\.rows).flatMap(\.metrics).map(\.definition))
+    shown = data.definitions.filter { used.contains($0.id) }.map(\.definition)
     definitions = Dictionary(
       data.definitions.map { ($0.id, $0.definition) }, uniquingKeysWith: { first, _ in first })
   }
@@ -75,10 +85,10 @@ struct QuantityCatalog {
     _ name: String, scope: String, for column: ColumnSpec
   ) throws(SpecError) -> [Quantity] {
     try check(name, "metric", known: Set(definitions.values.map(\.name)), at: column)
-    let named = definitions.values.filter { $0.name == name }
-    let scopes = Set(named.map(\.scope))
+    let scopes = Set(definitions.values.filter { $0.name == name }.map(\.scope))
     if scope != "*" { try check(scope, "scope", known: scopes, at: column) }
-    let chosen = scope == "*" ? Self.ordered(scopes) : [scope]
+    let named = shown.filter { $0.name == name }
+    let chosen = scope == "*" ? Self.ordered(Set(named.map(\.scope))) : [scope]
     return chosen.map { scope in
       .metric(name: name, scope: scope, definition: named.first { $0.scope == scope })
     }
@@ -89,11 +99,11 @@ struct QuantityCatalog {
     scopes.sorted { ($0 == "all" ? 1 : 0, $0) < ($1 == "all" ? 1 : 0, $1) }
   }
 
-  /// Nothing can be misspelt before the first run is there.
+  /// While runs are missing, a name that none of the others has may still come.
   private func check(
     _ name: String, _ key: String, known: Set<String>, at column: ColumnSpec
   ) throws(SpecError) {
-    guard !rows.isEmpty else { return }
+    guard isComplete else { return }
     try SpecObject.check(name, among: known.sorted(), at: column.pointer.appending(key))
   }
 }

@@ -16,7 +16,7 @@ extension ReportTable {
     let grouping = PointGrouping(
       axes: data.axes, keys: spec.rows, filter: spec.filter, reference: spec.reference)
     let groups = try grouping.groups(of: data, name: "Table \(spec.name)")
-    let catalog = QuantityCatalog(data)
+    let catalog = QuantityCatalog(data, showing: groups)
     var quantities: [Quantity] = []
     for column in spec.columns { quantities += try catalog.quantities(for: column) }
     for quantity in quantities {
