@@ -30,7 +30,8 @@ struct FakePipeline: Pipeline {
         "allocator": JSONValue(allocation.allocator.rawValue),
         "budget": JSONValue(parameters.budget?.experts ?? 0),
         "seed": allocation.allocator == .random ? JSONValue(seeds[.search] ?? 0) : nil,
-      ], inputs: ["calibration": .stage("calibrate")], body: body("allocate", parameters, seed: seeds[.search]))
+      ], inputs: ["calibration": .stage("calibrate")],
+      body: body("allocate", parameters, seed: seeds[.search]))
     return [calibrate, allocate, evaluate(parameters, plan: .stage("allocate"))]
   }
 
@@ -54,7 +55,8 @@ struct FakePipeline: Pipeline {
         let file = name == "calibrate" ? url : url.appending(path: "payload.json")
         return "\(role): \(try Digest.of(file: file))"
       }
-      let text = "\(inputs) \(seed ?? 0) "
+      let text =
+        "\(inputs) \(seed ?? 0) "
         + (name == "allocate" ? CanonicalJSON.text(parameters.json) : "")
       try Data(text.utf8).write(to: context.directory.appending(path: "payload.json"))
       try Data(#"{"forwardTokens": 7}"#.utf8)

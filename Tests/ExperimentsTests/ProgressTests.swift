@@ -42,6 +42,8 @@ import Testing
     #expect(time.estimate(during: "r1", elapsed: 3, fraction: 0.5) == 5)
     time.finish(recipe: "r1", stage: "a", builtIn: nil)
     #expect(time.estimate() == 2)
+    time.abandon(recipes: ["r2"])
+    #expect(time.estimate() == 0)
   }
 
   @Test(

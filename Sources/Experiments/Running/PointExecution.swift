@@ -38,7 +38,10 @@ struct PointExecution {
       return Attempt(ending: try fail(error, recipe: nil), began: true)
     }
     let recipe = Digest.of(CanonicalJSON.data(try JSONValue(encoding: recipes)))
-    if let error = earlierFailure(recipe) { return Attempt(ending: .failedBefore(error)) }
+    if let error = earlierFailure(recipe) {
+      remaining.abandon(recipes: recipes.values)
+      return Attempt(ending: .failedBefore(error))
+    }
     try begin(recipe: recipe)
     return try execute(stages, recipes, recipe)
   }
@@ -57,6 +60,7 @@ struct PointExecution {
       try outcome.check()
       try folder.write(result(outcome, work.records, provenance.timed(from: start)))
     } catch {
+      remaining.abandon(recipes: recipes.values)
       return Attempt(ending: try fail(error, recipe: recipe), began: true, stagesBuilt: work.built)
     }
     try folder.journal.append(RunJournal.Event(.finished))

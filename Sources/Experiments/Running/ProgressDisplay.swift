@@ -42,7 +42,7 @@ public final class ProgressDisplay: Sendable {
       write("\(position.run) failed: \(error)\n")
     case (.quiet, _): break
     case (_, .pointStarted(let position)): state.withLock { $0.position = position }
-    case (_, .stageStarted(let name)): draw(name, 0, "", nil, isDue: true)
+    case (_, .stageStarted(let name, let remaining)): draw(name, 0, "", remaining, isDue: true)
     case (_, .stageProgress(let name, let fraction, let note, let remaining)):
       draw(name, fraction, note, remaining, isDue: isDue())
     case (_, .stageFinished(let name, let cached, let seconds, let remaining)):

@@ -25,6 +25,13 @@ final class RemainingTime: Sendable {
     }
   }
 
+  /// Forgets work that will not be done, since its point has failed.
+  func abandon(recipes: some Sequence<String>) {
+    state.withLock { state in
+      for recipe in recipes { state.open[recipe] = nil }
+    }
+  }
+
   /// Seconds left, nil if a stage that is left was never timed.
   func estimate(during recipe: String? = nil, elapsed: Double = 0, fraction: Double = 0) -> Double?
   {

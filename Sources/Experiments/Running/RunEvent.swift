@@ -2,8 +2,8 @@
 public enum RunEvent: Sendable {
   case began(runs: Int)
   case pointStarted(position: PointPosition)
-  case stageStarted(name: String)
   /// `remainingSeconds` is for the whole experiment, nil until a stage of each kind has been timed.
+  case stageStarted(name: String, remainingSeconds: Double?)
   case stageProgress(name: String, fraction: Double, note: String, remainingSeconds: Double?)
   case stageFinished(name: String, cached: Bool, seconds: Double, remainingSeconds: Double?)
   case pointEnded(position: PointPosition, ending: PointEnding)

@@ -44,7 +44,7 @@ struct StageWork {
   private func build(_ keyed: KeyedStage, in directory: URL) throws -> ArtifactStore.Cost {
     let name = keyed.stage.name
     let (observer, remaining, recipe) = (point.observer, point.remaining, recipes[name])
-    observer(.stageStarted(name: name))
+    observer(.stageStarted(name: name, remainingSeconds: remaining.estimate()))
     let scope = PeakMemory.reset()
     let (start, clock) = (Date.now, ContinuousClock.now)
     let context = StageContext(directory: directory, inputs: keyed.inputs) { fraction, note in
