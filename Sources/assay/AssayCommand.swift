@@ -26,7 +26,7 @@ struct AssayCommand: ParsableCommand {
 
   /// As ArgumentParser's own `main`, with the exit codes of this program.
   static func main() {
-    OpenBLASKernel.chooseBest()
+    LibraryEnvironment.prepare()
     do {
       var command = try parseAsRoot()
       try command.run()
