@@ -7,7 +7,7 @@ struct AssayCommand: ParsableCommand {
     commandName: "assay",
     abstract: "Research on mixed-precision quantization of mixture-of-experts language models.",
     discussion: """
-      One JSON file declares an experiment; one command runs it, goes on where it stopped, and
+      One JSON file declares an experiment; one command runs it, goes on where it stopped, and \
       repeats nothing that is done.
 
         assay plan experiments/main-table.json

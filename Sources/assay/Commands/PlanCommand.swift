@@ -5,7 +5,7 @@ struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan", abstract: "Say what a run would do, and why.",
     discussion: """
-      For each stage of each point: cached, new, stale, or waiting for an earlier stage, with the
+      For each stage of each point: cached, new, stale, or waiting for an earlier stage, with the \
       parameter or input that changed, the bytes it will take and the time it took before.
 
       Examples:

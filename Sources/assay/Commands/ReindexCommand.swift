@@ -5,7 +5,7 @@ struct ReindexCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reindex", abstract: "Write the index anew from the run folders.",
     discussion: """
-      The index holds nothing that the folders do not; run folders copied in from another machine
+      The index holds nothing that the folders do not; run folders copied in from another machine \
       are found this way.
 
       Example:

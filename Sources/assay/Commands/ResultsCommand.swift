@@ -5,7 +5,7 @@ struct ResultsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "results", abstract: "Print the results of an experiment, a run a line.",
     discussion: """
-      Reads the index. Columns are axes, seeds, metrics (name on scope) and ledgers. Metrics of
+      Reads the index. Columns are axes, seeds, metrics (name on scope) and ledgers. Metrics of \
       one name but different definitions stand in different columns.
 
       Examples:

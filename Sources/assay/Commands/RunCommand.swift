@@ -5,8 +5,8 @@ struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run", abstract: "Run what is missing of an experiment.",
     discussion: """
-      Points that are complete are left alone; stages that any point has computed before are
-      reused. After Ctrl-C, a crash or kill -9 the same command finishes the rest. Two of these
+      Points that are complete are left alone; stages that any point has computed before are \
+      reused. After Ctrl-C, a crash or kill -9 the same command finishes the rest. Two of these \
       commands at once share the work.
 
       A point that failed is left alone until its inputs change or --retry-failed is given.
