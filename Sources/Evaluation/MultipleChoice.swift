@@ -61,37 +61,61 @@ public struct MultipleChoice: Sendable, Equatable {
     of source: any WeightSource, items: [ChoiceItem], tokenizer: Tokenizer, precision: Precision,
     progress: (Double) -> Void = { _ in }
   ) throws {
-    let requests = try items.flatMap { item in
-      try item.choices.map { try Request(item: item, choice: $0, tokenizer: tokenizer) }
+    var inputs = DistinctInputs()
+    let places = try items.map { item in
+      try item.choices.map { choice in
+        inputs.add(try Request(item: item, choice: choice, tokenizer: tokenizer))
+      }
     }
-    forwardTokens = requests.reduce(0) { $0 + $1.tokens.count }
+    forwardTokens = inputs.sequences.reduce(0) { $0 + $1.count }
     let losses = try TokenLosses(
-      of: requests.map(\.tokens), source: source, precision: precision, progress: progress)
-    var sums = zip(requests, losses.sequences).map { request, losses in
-      -losses.suffix(request.scored).reduce(0, +)
-    }[...]
-    scores = items.map { item in
-      defer { sums = sums.dropFirst(item.choices.count) }
-      return Array(sums.prefix(item.choices.count))
+      of: inputs.sequences, queries: inputs.queries, source: source, precision: precision,
+      progress: progress)
+    scores = places.map { choices in
+      choices.map { -losses.sequences[$0.sequence][$0.queries].reduce(0, +) }
     }
     correct = zip(items, scores).map { item, scores in
       scores.firstIndex(of: scores.max() ?? .nan) == item.answer
     }
   }
 
+  /// The tokens of context + choice, of which the last `scored` belong to the choice.
   private struct Request {
     let tokens: [Int32]
-    /// Number of tokens at the end that belong to the choice.
     let scored: Int
 
     init(item: ChoiceItem, choice: String, tokenizer: Tokenizer) throws {
       let context = item.context.trimmingSuffix(while: \.isWhitespace)
-      let whole = item.context + choice
-      tokens = tokenizer.encode(whole)
+      tokens = tokenizer.encode(item.context + choice)
       scored = tokens.count - tokenizer.encode(String(context)).count
       guard scored > 0, tokens.count > scored else {
         throw TaskError.nothingToScore(item: item.id, choice: choice)
       }
+    }
+  }
+
+  /// What goes through the model: the last token of a choice predicts nothing and stays out, so that
+  /// choices of one token share one sequence, their context.
+  private struct DistinctInputs {
+    private(set) var sequences: [[Int32]] = []
+    private(set) var queries: [[TokenQuery]] = []
+    private var indices: [[Int32]: Int] = [:]
+
+    /// - Returns: The sequence, and which of its queries score this request.
+    mutating func add(_ request: Request) -> (sequence: Int, queries: Range<Int>) {
+      let input = Array(request.tokens.dropLast())
+      let index = indices[input] ?? sequences.count
+      if index == sequences.count {
+        indices[input] = index
+        sequences.append(input)
+        queries.append([])
+      }
+      let first = queries[index].count
+      for position in request.tokens.count - request.scored..<request.tokens.count {
+        queries[index].append(
+          TokenQuery(position: position - 1, token: request.tokens[position]))
+      }
+      return (index, first..<queries[index].count)
     }
   }
 }

@@ -47,9 +47,11 @@ public struct Perplexity: Sendable, Equatable {
     scoredBytes = windows.reduce(0) { sum, window in
       window.dropFirst().reduce(sum) { $0 + (tokenizer.bytes(of: $1)?.count ?? 0) }
     }
-    let losses = try TokenLosses(of: windows, source: source, precision: precision) {
-      progress($0)
+    let queries = windows.map { window in
+      (1..<context).map { TokenQuery(position: $0 - 1, token: window[$0]) }
     }
+    let losses = try TokenLosses(
+      of: windows, queries: queries, source: source, precision: precision, progress: progress)
     windowLosses = losses.sequences.map { $0.reduce(0, +) / Double($0.count) }
   }
 }

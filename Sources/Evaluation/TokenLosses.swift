@@ -2,18 +2,30 @@ import Checkpoints
 import MoEModels
 import Tensors
 
-/// Negative log-likelihoods of the tokens of many sequences.
+/// Tokens whose probability is asked for, given the tokens before them.
+struct TokenQuery: Sendable {
+  /// Position in the sequence whose prediction is read.
+  let position: Int
+  /// The token that may follow it.
+  let token: Int32
+}
+
+/// Negative log-likelihoods of tokens after many sequences.
 struct TokenLosses {
-  /// For each sequence: −ln p(token i | tokens before it) for i = 1…, nats.
+  /// For each sequence and query: −ln p(token | sequence up to position), nats.
   let sequences: [[Double]]
 
   /// Sends the sequences through the model in groups whose activations fit in memory.
   ///
-  /// - Parameter progress: Fraction done, 0…1, called after every layer of every group.
+  /// - Parameters:
+  ///   - sequences: Token ids.
+  ///   - queries: What is asked of each sequence.
+  ///   - progress: Fraction done, 0…1, called after every layer of every group.
   init(
-    of sequences: [[Int32]], source: any WeightSource, precision: Precision,
-    progress: (Double) -> Void
+    of sequences: [[Int32]], queries: [[TokenQuery]], source: any WeightSource,
+    precision: Precision, progress: (Double) -> Void
   ) throws {
+    precondition(sequences.count == queries.count, "\(sequences.count), \(queries.count)")
     // A quarter of a gigabyte of residual stream at a time.
     let limit = max(1, (1 << 26) / source.configuration.hiddenSize)
     let groups = Self.groups(of: sequences, tokens: limit)
@@ -21,57 +33,67 @@ struct TokenLosses {
     var result: [[Double]] = []
     result.reserveCapacity(sequences.count)
     for (index, group) in groups.enumerated() {
-      let pass = try ForwardPass(group, source: source, precision: precision)
+      let pass = try ForwardPass(
+        Array(sequences[group]), source: source, precision: precision)
       try pass.runLayers {
         progress((Double(index) + Double($0) / layers) / Double(groups.count))
       }
-      result += try Self.losses(of: group, pass)
+      result += try Self.losses(
+        lengths: sequences[group].map(\.count), queries: Array(queries[group]), pass)
       progress(Double(index + 1) / Double(groups.count))
     }
     self.sequences = result
   }
 
-  private static func groups(of sequences: [[Int32]], tokens limit: Int) -> [[[Int32]]] {
-    var groups: [[[Int32]]] = [[]]
-    var tokens = 0
-    for sequence in sequences {
+  private static func groups(of sequences: [[Int32]], tokens limit: Int) -> [Range<Int>] {
+    var groups: [Range<Int>] = []
+    var (start, tokens) = (0, 0)
+    for (index, sequence) in sequences.enumerated() {
       if tokens > 0, tokens + sequence.count > limit {
-        groups.append([])
-        tokens = 0
+        groups.append(start..<index)
+        (start, tokens) = (index, 0)
       }
-      groups[groups.count - 1].append(sequence)
       tokens += sequence.count
     }
+    if start < sequences.count { groups.append(start..<sequences.count) }
     return groups
   }
 
-  private static func losses(of group: [[Int32]], _ pass: ForwardPass) throws -> [[Double]] {
-    // What follows each token; the last of a sequence predicts nothing.
-    let targets: [Int32] = group.flatMap { (sequence: [Int32]) -> [Int32] in
-      sequence.dropFirst() + [-1]
+  /// Answers by row: the queries of one row share its normalizing sum.
+  private static func losses(
+    lengths: [Int], queries: [[TokenQuery]], _ pass: ForwardPass
+  ) throws -> [[Double]] {
+    var rowQueries = [[(sequence: Int, query: Int, token: Int32)]](
+      repeating: [], count: lengths.reduce(0, +))
+    var first = 0
+    for (sequence, asked) in queries.enumerated() {
+      for (index, query) in asked.enumerated() {
+        precondition(query.position < lengths[sequence], "query behind the sequence")
+        rowQueries[first + query.position].append((sequence, index, query.token))
+      }
+      first += lengths[sequence]
     }
+    var losses = queries.map { [Double](repeating: 0, count: $0.count) }
     let vocabulary = pass.source.configuration.vocabularySize
-    var losses = [Double](repeating: 0, count: targets.count)
     try pass.forEachLogits { first, rows, logits in
-      losses.withUnsafeMutableBufferPointer { losses in
-        targets.withUnsafeBufferPointer { targets in
-          // SAFETY: every chunk writes its own losses.
-          nonisolated(unsafe) let (losses, targets, logits) = (losses, targets, logits)
-          forEachChunk(of: rows, size: 16) { range in
-            for row in range where targets[first + row] >= 0 {
-              let values = logits + row * vocabulary
-              losses[first + row] =
-                VectorMath.logSumExp(values, count: vocabulary)
-                - Double(values[Int(targets[first + row])])
-            }
+      var sums = [Double](repeating: 0, count: rows)
+      sums.withUnsafeMutableBufferPointer { sums in
+        // SAFETY: every chunk writes its own sums.
+        nonisolated(unsafe) let (sums, logits) = (sums, logits)
+        let asked = rowQueries[first..<first + rows].map { !$0.isEmpty }
+        forEachChunk(of: rows, size: 16) { range in
+          for row in range where asked[row] {
+            sums[row] = VectorMath.logSumExp(logits + row * vocabulary, count: vocabulary)
           }
         }
       }
+      for row in 0..<rows {
+        for asked in rowQueries[first + row] {
+          losses[asked.sequence][asked.query] =
+            sums[row] - Double(logits[row * vocabulary + Int(asked.token)])
+        }
+      }
     }
-    var start = 0
-    return group.map { sequence in
-      defer { start += sequence.count }
-      return Array(losses[start..<start + max(sequence.count - 1, 0)])
-    }
+    return losses
   }
 }

@@ -14,12 +14,19 @@ public enum VectorMath {
     UnsafeMutableRawPointer(x).storeBytes(of: value, as: Lanes.self)
   }
 
+  /// `pointwiseMax` compiles to one branch a lane; this is a comparison and a blend.
+  @inline(__always)
+  private static func larger(_ a: Lanes, _ b: Lanes) -> Lanes {
+    a.replacing(with: b, where: b .> a)
+  }
+
   /// e^x, relative error below 2e-7 for x in −87…88; smaller inputs give about 1e-38.
   ///
   /// Range reduction by powers of two and a polynomial of degree 6 (Cephes `expf`).
   @inline(__always)
   private static func exponential(_ x: Lanes) -> Lanes {
-    let clamped = pointwiseMin(pointwiseMax(x, Lanes(repeating: -87.3)), Lanes(repeating: 88.3))
+    let clamped = larger(x, Lanes(repeating: -87.3))
+      .replacing(with: 88.3, where: x .> 88.3)
     // Adding 1.5·2²³ rounds to an integer and leaves that integer in the low mantissa bits.
     let magic = Lanes(repeating: 12_582_912)
     let shifted = magic.addingProduct(clamped, 1.442_695_04)
@@ -57,7 +64,7 @@ public enum VectorMath {
     let whole = count & ~15
     if whole > 0 {
       var lanes = load(x)
-      for i in stride(from: 16, to: whole, by: 16) { lanes = pointwiseMax(lanes, load(x + i)) }
+      for i in stride(from: 16, to: whole, by: 16) { lanes = larger(lanes, load(x + i)) }
       result = lanes.max()
     }
     for i in whole..<count { result = max(result, x[i]) }
