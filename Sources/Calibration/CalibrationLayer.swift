@@ -51,7 +51,11 @@ public struct CalibrationLayer: Sendable {
 
   /// S = Σ x xᵀ of an input.
   ///
-  /// - Parameter order: Channels that it must have.
+  /// - Parameters:
+  ///   - site: The input.
+  ///   - order: Channels that it must have.
+  /// - Returns: S of order `order`, without damping.
+  /// - Throws: ``HDF5Error``.
   public func sum(at site: InputSite, order: Int) throws(HDF5Error) -> SymmetricMatrix {
     SymmetricMatrix(
       order: order,

@@ -11,8 +11,11 @@ import Tensors
 public enum CalibrationWriter {
   /// - Parameters:
   ///   - sample: Token windows.
+  ///   - source: The model.
+  ///   - precision: Of the forward pass.
   ///   - directory: Exists; gets the files.
   ///   - progress: Layers done of all.
+  /// - Throws: What reading the model and writing the files throws.
   public static func write(
     _ sample: CalibrationSample, through source: any WeightSource, precision: Precision,
     to directory: URL, progress: (_ layer: Int, _ layers: Int) -> Void = { _, _ in }

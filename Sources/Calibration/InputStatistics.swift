@@ -31,6 +31,7 @@ struct InputStatistics {
   ///
   /// - Parameters:
   ///   - x: `[rows, width]`.
+  ///   - rows: How many.
   ///   - scratch: Holds the product of one block.
   mutating func add(_ x: UnsafePointer<Float>, rows: Int, scratch: ScratchBuffer<Float>) {
     for start in stride(from: 0, to: rows, by: Self.block) {

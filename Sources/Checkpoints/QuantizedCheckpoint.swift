@@ -114,6 +114,7 @@ extension PackedMatrix {
   /// The tensors that ``QuantizedCheckpoint`` reads.
   ///
   /// - Parameter weight: Name of the weight, ending in `.weight`.
+  /// - Returns: Codes, scales and, if asymmetric, zeros.
   public func payloads(weight: String) -> [TensorPayload] {
     let stem = String(weight.dropLast("weight".count))
     let codes = TensorPayload(

@@ -28,8 +28,11 @@ public struct Perplexity: Sendable, Equatable {
   /// Measures a model on a tokenized text.
   ///
   /// - Parameters:
+  ///   - source: The model.
   ///   - text: Path for messages and its token ids.
   ///   - context: Window length, at least 2.
+  ///   - tokenizer: Tells how many bytes a token stands for.
+  ///   - precision: Of the forward pass.
   ///   - progress: Fraction done, 0…1.
   /// - Throws: ``TextCorpusError/tooShort(path:tokens:context:)``, and what the model throws.
   public init(

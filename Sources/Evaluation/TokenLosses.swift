@@ -20,7 +20,10 @@ struct TokenLosses {
   /// - Parameters:
   ///   - sequences: Token ids.
   ///   - queries: What is asked of each sequence.
+  ///   - source: The model.
+  ///   - precision: Of the forward pass.
   ///   - progress: Fraction done, 0…1, called after every layer of every group.
+  /// - Throws: What the model throws.
   init(
     of sequences: [[Int32]], queries: [[TokenQuery]], source: any WeightSource,
     precision: Precision, progress: (Double) -> Void

@@ -58,7 +58,12 @@ public final class HDF5Reader: Sendable {
 
   /// A whole dataset, converted to `Element`.
   ///
-  /// - Parameter count: Number of elements that it must have, if known.
+  /// - Parameters:
+  ///   - name: Path of the dataset.
+  ///   - type: What its numbers become.
+  ///   - count: Number of elements that it must have, if known.
+  /// - Returns: The elements, row-major.
+  /// - Throws: ``HDF5Error``.
   public func read<Element: HDF5Element>(
     _ name: String, as type: Element.Type = Element.self, count: Int? = nil
   ) throws(HDF5Error) -> [Element] {

@@ -38,8 +38,10 @@ public final class HDF5Writer {
   /// Writes a dataset; groups on the way are made.
   ///
   /// - Parameters:
+  ///   - values: Elements, row-major.
   ///   - name: Path such as `layers/00/router/count`.
   ///   - shape: Dimensions, slowest first; an empty list makes a scalar.
+  /// - Throws: ``HDF5Error/failed(operation:path:object:reason:)``.
   public func write<Element: HDF5Element>(
     _ values: [Element], to name: String, shape: [Int]? = nil
   ) throws(HDF5Error) {

@@ -36,6 +36,7 @@ final class CausalAttention {
   /// - Parameters:
   ///   - projected: q, k, v of one sequence side by side,
   ///     `[length, (heads + 2 · keyValueHeads) · headDimension]`.
+  ///   - length: Tokens of the sequence.
   ///   - y: Written, `[length, heads · headDimension]`.
   func apply(
     _ projected: UnsafePointer<Float>, length: Int, to y: UnsafeMutablePointer<Float>

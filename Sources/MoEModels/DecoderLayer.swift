@@ -16,7 +16,10 @@ struct SequenceBatch {
 protocol DecoderLayer: AnyObject {
   /// Sends a batch through the layer.
   ///
-  /// - Parameter x: Residual stream `[batch.tokens, hidden]`, replaced by the layer's output.
+  /// - Parameters:
+  ///   - x: Residual stream `[batch.tokens, hidden]`, replaced by the layer's output.
+  ///   - batch: Where sequences begin and end.
+  ///   - tap: Is shown the inputs of the projections.
   func apply(_ x: UnsafeMutablePointer<Float>, batch: SequenceBatch, tap: (any LayerTap)?)
 }
 

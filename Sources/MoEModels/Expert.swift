@@ -33,7 +33,9 @@ struct Expert {
   ///   - x: Normalized residual stream, `[tokens, hidden]`.
   ///   - routed: Row and applied weight of each token routed here.
   ///   - y: `[tokens, hidden]`.
+  ///   - index: Which expert this is, for the tap.
   ///   - tap: Is shown the inputs of gate/up and of down.
+  ///   - half: Scratch memory of the products.
   func apply(
     _ x: UnsafePointer<Float>, routed: [Routing.Assignment],
     addingTo y: UnsafeMutablePointer<Float>, expert index: Int, tap: (any LayerTap)?,

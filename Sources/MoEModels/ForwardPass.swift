@@ -18,6 +18,8 @@ public final class ForwardPass {
   ///
   /// - Parameters:
   ///   - sequences: Token ids; empty sequences are refused.
+  ///   - source: The model.
+  ///   - precision: Of the matrix products; the router stays in f32.
   ///   - batchTokens: About how many tokens go through a layer together.
   /// - Throws: ``ForwardPassError`` for an id outside the vocabulary or a sequence too long.
   public init(
@@ -46,6 +48,7 @@ public final class ForwardPass {
   /// Sends everything through the layers that remain.
   ///
   /// - Parameter progress: Called after every layer with the number of layers done.
+  /// - Throws: What reading weights, or `progress`, throws.
   public func runLayers(progress: (Int) throws -> Void = { _ in }) throws {
     for index in 0..<source.configuration.layerCount {
       try runLayer(index, tap: nil)
@@ -70,6 +73,7 @@ public final class ForwardPass {
   ///
   /// - Parameter body: Gets the index of the first token, the number of rows, and logits
   ///   `[rows, vocabulary]`, valid during the call; tokens are counted over all sequences in order.
+  /// - Throws: What reading weights, or `body`, throws.
   public func forEachLogits(
     _ body: (_ firstToken: Int, _ rows: Int, _ logits: UnsafeMutablePointer<Float>) throws -> Void
   ) throws {

@@ -29,7 +29,7 @@ public struct Routing: Sendable {
 
 /// Is shown the inputs of a layer's projections while a batch goes through it.
 public protocol LayerTap: AnyObject {
-  /// - Parameter x: `[rows, columns]` f32, valid during the call only.
+  /// The input of a projection, `[rows, columns]` f32, valid during the call only.
   func observe(_ site: InputSite, _ x: UnsafePointer<Float>, rows: Int, columns: Int)
   /// The MoE block's output before it is added to the residual stream, `[rows, columns]`.
   func observe(moeOutput y: UnsafePointer<Float>, rows: Int, columns: Int)

@@ -7,6 +7,7 @@ struct RMSNorm: Sendable {
 
   /// - Parameters:
   ///   - x: `[rows, weight.count]`.
+  ///   - rows: How many.
   ///   - y: Written, same shape; may be `x`.
   func apply(_ x: UnsafePointer<Float>, rows: Int, to y: UnsafeMutablePointer<Float>) {
     let width = weight.count

@@ -15,7 +15,7 @@ struct Router {
     self.renormalizes = renormalizes
   }
 
-  /// - Parameter x: Normalized residual stream, `[tokens, hidden]`.
+  /// Routes the normalized residual stream `x`, `[tokens, hidden]`.
   func route(
     _ x: UnsafePointer<Float>, tokens: Int, scratch: ScratchBuffer<UInt16>
   ) -> Routing {

@@ -31,6 +31,7 @@ public struct ModelQuantizer: Sendable {
   ///   - directory: Exists; gets the files.
   ///   - progress: Layers done of all.
   /// - Returns: One report a module, in the order of the model.
+  /// - Throws: What reading, quantizing and writing throws; the folder is then incomplete.
   public func write(
     to directory: URL, progress: (_ layer: Int, _ layers: Int) -> Void = { _, _ in }
   ) throws -> [ModuleReport] {

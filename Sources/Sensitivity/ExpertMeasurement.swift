@@ -47,7 +47,7 @@ public struct ExpertMeasurement: Sendable {
     self.scores = scores
   }
 
-  /// - Parameter progress: Layers done of all.
+  /// Measures layer after layer; `progress` is told how many layers of all are done.
   public func table(
     progress: (_ layer: Int, _ layers: Int) -> Void = { _, _ in }
   ) throws

@@ -9,7 +9,7 @@ public struct LinearWeights: Sendable {
   public let precision: Precision
   private let bytes: AlignedBytes
 
-  /// - Parameter matrix: W, shape `[out, in]`.
+  /// Lays out W, shape `[out, in]`.
   public init(_ matrix: Matrix, precision: Precision) {
     let shape = WeightShape(rows: matrix.rows, columns: matrix.columns, precision: precision)
     let bytes =

@@ -40,9 +40,7 @@ final class OneDNN: @unchecked Sendable {
     }
   }
 
-  /// The bytes of a `[columns, rows]` weight matrix in the layout that oneDNN prefers.
-  ///
-  /// - Parameter matrix: Row-major `[rows, columns]` elements of the precision of `shape`.
+  /// Row-major elements `[rows, columns]` of a weight matrix, brought into oneDNN's own layout.
   func reorder(_ matrix: UnsafeRawPointer, shape: WeightShape) -> AlignedBytes {
     lock.withLock { _ in
       var plain = Primitive.description(

@@ -46,9 +46,8 @@ struct TextOptions: ParsableArguments {
 
 /// Runs the body of a stage outside of an experiment.
 enum SingleStage {
-  /// Writes into a temporary folder that becomes `output` when the body returns.
-  ///
-  /// - Parameter output: Must not exist, or be an empty folder.
+  /// Writes into a temporary folder that becomes `output`, which must not exist or be empty, when the
+  /// body returns.
   static func write(to output: URL, _ body: (StageContext) throws -> Void) throws {
     let files = FileManager.default
     if let content = try? files.contentsOfDirectory(atPath: output.path), !content.isEmpty {

@@ -1,7 +1,10 @@
 extension SafeTensorsFile {
   /// A floating-point tensor widened to 32 bits, exactly, row-major.
   ///
-  /// - Parameter shape: The shape it must have.
+  /// - Parameters:
+  ///   - name: The tensor.
+  ///   - shape: The shape it must have.
+  /// - Returns: The elements.
   /// - Throws: ``CheckpointError`` if the tensor is missing, of another shape, not of a
   ///   floating-point type, or holds NaN or infinity.
   func floats(_ name: String, shape: [Int]) throws -> [Float] {

@@ -36,7 +36,7 @@ public struct EvaluateStage: Sendable {
     self.precision = precision
   }
 
-  /// - Parameter weights: The full-precision folder, or the `quantize` stage.
+  /// The stage of a pipeline; `weights` is the full-precision folder, or the `quantize` stage.
   func stage(weights: StageSource) throws -> Stage {
     var inputs = ["weights": weights]
     for corpus in corpora { inputs["corpus.\(corpus.name)"] = .file(corpus.url) }

@@ -28,7 +28,7 @@ public struct MeasureStage: Sendable {
     self.scores = scores
   }
 
-  /// - Parameter readsCalibration: Whether the point has a calibration for losses and scores.
+  /// The stage of a pipeline; losses and routing scores are there if it `readsCalibration`.
   func stage(readsCalibration: Bool) throws -> Stage {
     var inputs = ["model": try StageSource.model(model)]
     if readsCalibration { inputs["calibration"] = .stage(CalibrateStage.name) }

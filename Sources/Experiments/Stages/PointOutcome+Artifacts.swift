@@ -5,9 +5,7 @@ import MoEModels
 import Reconstruction
 
 extension PointOutcome {
-  /// Reads what the stages of a point left.
-  ///
-  /// - Parameter artifacts: Stage name → folder.
+  /// Reads what the stages of a point left in their folders, by stage name.
   init(parameters: PointParameters, artifacts: [String: URL]) throws {
     let model = parameters.url(parameters.model.path)
     self.init(

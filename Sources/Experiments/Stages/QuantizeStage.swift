@@ -47,8 +47,9 @@ public struct QuantizeStage: Sendable {
   /// Writes the packed checkpoint and `modules.json` into the context's folder.
   ///
   /// - Parameters:
-  ///   - plan: JSON with `{unit: bits}`, also nested under `plan`.
+  ///   - url: The plan: JSON with `{unit: bits}`, also nested under `plan`.
   ///   - calibration: Folder of layer files, if the method reads one.
+  ///   - context: Gets the files.
   /// - Throws: ``QuantizeStageError``, ``TableError``, and what reading the model throws.
   public func write(plan url: URL, calibration: URL?, to context: StageContext) throws {
     let checkpoint = try Checkpoint(model)

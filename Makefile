@@ -1,0 +1,32 @@
+# Everything a fresh Debian 12 machine with Swift 6.3 needs is installed here.
+PACKAGES := libhdf5-dev libsqlite3-dev libopenblas-dev liblapacke-dev libdnnl-dev zlib1g-dev \
+            gnuplot-nox pkg-config
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+ASSAY := .build/release/assay
+
+.PHONY: quickstart test build lint system-libraries
+
+# Runs the main job on the embedded model and writes its report.
+quickstart: build
+	$(ASSAY) run experiments/quickstart.json
+	@$(ASSAY) report experiments/quickstart.json
+
+build: system-libraries
+	swift build -c release --product assay
+
+# One thread a test: the tests themselves run side by side.
+test: system-libraries lint
+	OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive \
+	  swift test -c release -Xswiftc -enable-testing --scratch-path .build-tests
+
+lint:
+	swift format lint --strict --parallel -rp Sources Tests Package.swift
+
+# Asks apt-get only for what is missing.
+system-libraries:
+	@missing="$$(for name in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$name 2>/dev/null \
+	  | grep -q 'ok installed' || echo $$name; done)"; \
+	if [ -n "$$missing" ]; then \
+	  $(SUDO) apt-get update -q && \
+	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -q --no-install-recommends $$missing; \
+	fi
