@@ -30,3 +30,13 @@ system-libraries:
 	  $(SUDO) apt-get update -q && \
 	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -q --no-install-recommends $$missing; \
 	fi
+
+# Copies the quickstart's table and figure into the README.
+.PHONY: readme
+readme:
+	@awk '/<!-- results -->/ {print; print ""; skip=1; \
+	    while ((getline line < "reports/quickstart.md") > 0) { \
+	      if (line ~ /^\|/) print line; \
+	      if (line ~ /^!\[/) { gsub(/\]\(figures/, "](reports/figures", line); print "\n" line } } \
+	    print "\nThe whole report, with what ± means and where the numbers come from: [reports/quickstart.md](reports/quickstart.md)." } \
+	  /<!-- end of results -->/ {skip=0} !skip' README.md > README.md.tmp && mv README.md.tmp README.md

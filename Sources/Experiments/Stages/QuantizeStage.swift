@@ -57,7 +57,7 @@ public struct QuantizeStage: Sendable {
     let units = (0..<c.layerCount).flatMap { layer in
       (0..<c.expertCount).map { LinearModule.expertUnit(layer: layer, expert: $0) }
     }
-    let plan = try Plan(json: try Data(contentsOf: url), units: units)
+    let plan = try Self.plan(url, units: units)
     let bits = try Dictionary(
       uniqueKeysWithValues: plan.entries.map { entry in
         guard let whole = Int(exactly: entry.bits), (2...8).contains(whole) else {
@@ -76,12 +76,29 @@ public struct QuantizeStage: Sendable {
   }
 }
 
+extension QuantizeStage {
+  private static func plan(_ url: URL, units: [String]) throws -> Plan {
+    guard let data = FileManager.default.contents(atPath: url.path) else {
+      throw QuantizeStageError.unreadablePlan(path: url.path)
+    }
+    do { return try Plan(json: data, units: units) } catch {
+      throw QuantizeStageError.unusablePlan(path: url.path, reason: "\(error)")
+    }
+  }
+}
+
 /// Why a plan cannot be carried out.
 public enum QuantizeStageError: Error, Equatable, CustomStringConvertible {
+  case unreadablePlan(path: String)
+  case unusablePlan(path: String, reason: String)
   case unsupportedBits(unit: String, bits: Double)
 
   public var description: String {
     switch self {
+    case .unreadablePlan(let path):
+      "\(path): cannot be read; give the JSON that `assay allocate --format json` prints."
+    case .unusablePlan(let path, let reason):
+      "\(path): \(reason)"
     case .unsupportedBits(let unit, let bits):
       "The plan gives '\(unit)' \(bits) bits; whole numbers from 2 to 8 can be quantized."
     }
