@@ -48,10 +48,7 @@ struct InputStatistics {
     let width = width
     // SAFETY: rows of the triangle are disjoint.
     nonisolated(unsafe) let product = scratch.reserve(width * width)
-    BatchedProduct.multiply(
-      batch: 1, rows: width, inner: rows, columns: width,
-      x, .init(batch: 0, row: 1, column: width), x, .init(batch: 0, row: width),
-      into: product, .init(batch: 0, row: width))
+    BatchedProduct.gram(x, rows: rows, width: width, into: product)
     hessian.withUnsafeMutableBufferPointer { hessian in
       nonisolated(unsafe) let hessian = hessian
       forEachChunk(of: width, size: 32) { range in

@@ -39,6 +39,19 @@ public enum BatchedProduct {
       source: a, weights: w, destination: c)
   }
 
+  /// `c = xᵀ x` in f32 with f32 sums.
+  ///
+  /// - Parameters:
+  ///   - x: `[rows, width]`.
+  ///   - rows: Rows of x.
+  ///   - width: Columns of x.
+  ///   - c: Written, `[width, width]`.
+  public static func gram(
+    _ x: UnsafePointer<Float>, rows: Int, width: Int, into c: UnsafeMutablePointer<Float>
+  ) {
+    OneDNN.shared.gram(x, rows: rows, width: width, into: c)
+  }
+
   private static func shape(
     _ precision: Precision, _ batch: Int, _ rows: Int, _ inner: Int, _ columns: Int,
     _ a: Strides, _ w: Strides, _ c: Strides

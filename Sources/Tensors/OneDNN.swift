@@ -40,6 +40,22 @@ final class OneDNN: @unchecked Sendable {
     }
   }
 
+  /// `c = xᵀ x` in f32, shapes `[rows, width]` and `[width, width]`.
+  ///
+  /// oneDNN's matmul primitive falls back to its reference loops for a transposed first operand; its
+  /// BLAS entry does not.
+  func gram(
+    _ x: UnsafePointer<Float>, rows: Int, width: Int, into c: UnsafeMutablePointer<Float>
+  ) {
+    lock.withLock { _ in
+      let (n, k) = (dnnl_dim_t(width), dnnl_dim_t(rows))
+      check(
+        dnnl_sgemm(
+          CChar(UInt8(ascii: "T")), CChar(UInt8(ascii: "N")), n, n, k, 1, x, n, x, n, 0, c, n),
+        "xᵀx of [\(rows), \(width)]")
+    }
+  }
+
   /// Row-major elements `[rows, columns]` of a weight matrix, brought into oneDNN's own layout.
   func reorder(_ matrix: UnsafeRawPointer, shape: WeightShape) -> AlignedBytes {
     lock.withLock { _ in
