@@ -3,6 +3,7 @@ import Checkpoints
 import Foundation
 import MoEModels
 import Reconstruction
+import Tensors
 
 extension PointOutcome {
   /// Reads what the stages of a point left in their folders, by stage name.
@@ -11,7 +12,11 @@ extension PointOutcome {
     self.init(
       metrics: try Self.read([Metric].self, StageFile.metrics, of: EvaluateStage.name, artifacts),
       ledgers: [:], forced: false, counts: [:], remarks: [],
-      facts: ["model": JSONValue(model.lastPathComponent)])
+      facts: [
+        "model": JSONValue(model.lastPathComponent),
+        // What `auto` became on the machine that ran this.
+        "compute": JSONValue(Precision.resolved(parameters.compute).rawValue),
+      ])
     let checkpoint = try Checkpoint(model)
     facts["model-parameters"] = JSONValue(checkpoint.parameterCount)
     guard let quantized = artifacts[QuantizeStage.name] else {
