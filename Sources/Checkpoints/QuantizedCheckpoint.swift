@@ -142,7 +142,7 @@ private struct PackedLayout {
 
   init(entry: String, weight: String, path: String) throws(PackedWeightError) {
     let numbers = entry.split(separator: "/").compactMap { Int($0) }
-    guard numbers.count == 3, (1...8).contains(numbers[0]), numbers[1] > 0,
+    guard numbers.count == 3, (2...8).contains(numbers[0]), (1...1 << 24).contains(numbers[1]),
       (1...1 << 24).contains(numbers[2])
     else { throw .badLayout(path: path, weight: weight, found: entry) }
     (bits, groupSize, columns) = (numbers[0], numbers[1], numbers[2])

@@ -49,12 +49,15 @@ public struct TextCorpus: Sendable {
     var block = [UInt8](repeating: 0, count: 1 << 20)
     while true {
       let count = gzread(file, &block, UInt32(block.count))
-      guard count >= 0 else {
+      guard count > 0 else {
+        // A stream that is cut off ends like a whole one, but for this status.
         var status: Int32 = 0
         let reason = gzerror(file, &status).map { String(cString: $0) } ?? "status \(status)"
-        throw .unreadable(path: url.path, reason: reason)
+        guard count == 0, status >= 0 else {
+          throw .unreadable(path: url.path, reason: reason)
+        }
+        return content
       }
-      guard count > 0 else { return content }
       content.append(contentsOf: block.prefix(Int(count)))
     }
   }

@@ -1,0 +1,253 @@
+import Calibration
+import Checkpoints
+import Foundation
+import HDF5
+import MoEModels
+import Quantization
+import Reconstruction
+import Tensors
+import Testing
+
+@Suite("Quantized model folders")
+struct ModelQuantizerTests {
+  private static let solvers: [QuantizationMethod.Solver] = [
+    .roundToNearest, .gptq(damping: 0.01),
+  ]
+
+  private func method(
+    _ solver: QuantizationMethod.Solver, symmetric: Bool = false
+  ) -> QuantizationMethod {
+    QuantizationMethod(solver: solver, groupSize: 32, symmetric: symmetric)
+  }
+
+  /// Attention has 4 bits, expert e has 2 + e.
+  private func mixedBits(_ module: LinearModule) -> Int { module.expert.map { 2 + $0 } ?? 4 }
+
+  private func modules(of model: TinyMixtral) -> [LinearModule] {
+    let configuration = model.checkpoint.configuration
+    return (0..<configuration.layerCount).flatMap(configuration.linearModules(layer:))
+  }
+
+  private func weights(of module: LinearModule, _ source: any WeightSource) throws -> Matrix {
+    try source.matrix(module.tensor, rows: module.rows, columns: module.columns)
+  }
+
+  @Test("rounded to nearest, the folder holds exactly the matrices of the quantizer")
+  func roundToNearest() throws {
+    let model = try TinyMixtral()
+    let target = try model.subfolder("quantized")
+    _ = try ModelQuantizer(
+      model.checkpoint, method: method(.roundToNearest), calibration: nil, bits: mixedBits
+    ).write(to: target)
+    let quantized = try QuantizedCheckpoint(target)
+    for module in modules(of: model) {
+      let expected = try RoundToNearest.quantize(
+        try weights(of: module, model.checkpoint),
+        grid: AffineGrid(bits: mixedBits(module), groupSize: 32, symmetric: false))
+      #expect(try quantized.packed(module.tensor) == expected, "\(module.tensor)")
+      #expect(try weights(of: module, quantized) == expected.dequantized(), "\(module.tensor)")
+    }
+  }
+
+  @Test("with GPTQ, the folder holds exactly what the solver makes of weights and 2 S / n")
+  func gptq() throws {
+    let model = try TinyMixtral()
+    let (target, calibration) = (try model.subfolder("quantized"), try model.calibrate())
+    _ = try ModelQuantizer(
+      model.checkpoint, method: method(.gptq(damping: 0.01), symmetric: true),
+      calibration: calibration, bits: mixedBits
+    ).write(to: target)
+    let quantized = try QuantizedCheckpoint(target)
+    for module in modules(of: model) {
+      let layer = try CalibrationLayer(module.layer, in: calibration, experts: 4)
+      var hessian = try layer.sum(at: module.input, order: module.columns)
+      let factor = 2 / Float(try layer.tokens(at: module.input))
+      for i in hessian.packed.indices { hessian.packed[i] *= factor }
+      let grid = try AffineGrid(bits: mixedBits(module), groupSize: 32, symmetric: true)
+      let expected = try GPTQ(grid: grid).quantize(
+        try weights(of: module, model.checkpoint),
+        factor: DampedFactor(of: hessian, relativeDamping: 0.01))
+      #expect(try quantized.packed(module.tensor) == expected.packed, "\(module.tensor)")
+    }
+  }
+
+  @Test("router, embeddings, head and norms keep their bytes", arguments: solvers)
+  func othersAreUntouched(solver: QuantizationMethod.Solver) throws {
+    let model = try TinyMixtral()
+    let target = try model.subfolder("quantized")
+    _ = try ModelQuantizer(
+      model.checkpoint, method: method(solver), calibration: try model.calibrate()
+    ) { _ in 3 }.write(to: target)
+    let quantized = Set(modules(of: model).map(\.tensor))
+    let file = try SafeTensorsFile(target.appending(path: QuantizedCheckpoint.fileName))
+    #expect(try QuantizedCheckpoint(target).quantizedWeights == quantized.sorted())
+    for name in model.checkpoint.tensorNames where !quantized.contains(name) {
+      #expect(try file.tensors[name] == model.checkpoint.info(name), "\(name)")
+      #expect(
+        try file.withBytes(of: name) { Array($0) }
+          == model.checkpoint.withBytes(of: name) { Array($0) }, "\(name)")
+    }
+    #expect(quantized.allSatisfy { file.tensors[$0] == nil })
+    for name in ["config.json", "tokenizer.json"] {
+      #expect(
+        try Data(contentsOf: target.appending(path: name))
+          == Data(contentsOf: model.checkpoint.directory.appending(path: name)))
+    }
+  }
+
+  @Test("reports come in the order of the model and count weights · bits", arguments: solvers)
+  func reports(solver: QuantizationMethod.Solver) throws {
+    let model = try TinyMixtral()
+    let calibration = try model.calibrate()
+    let reports = try ModelQuantizer(
+      model.checkpoint, method: method(solver), calibration: calibration, bits: mixedBits
+    ).write(to: try model.subfolder("quantized"))
+    let modules = modules(of: model)
+    #expect(reports.map(\.module) == modules.map(\.tensor))
+    #expect(reports.map(\.unit) == modules.map(\.unit))
+    #expect(
+      reports.reduce(0) { $0 + $1.codeBits }
+        == modules.reduce(0) { $0 + $1.weights * mixedBits($1) })
+    // A scale of 16 bits and a zero point for each 32 weights.
+    #expect(
+      reports.reduce(0) { $0 + $1.metadataBits }
+        == modules.reduce(0) { $0 + $1.weights / 32 * (16 + mixedBits($1)) })
+    for (report, module) in zip(reports, modules) {
+      #expect(report.bits == mixedBits(module))
+      #expect(report.fallback == nil)
+      let layer = try CalibrationLayer(module.layer, in: calibration, experts: 4)
+      #expect(
+        try report.calibrationTokens
+          == (solver == .roundToNearest ? nil : layer.tokens(at: module.input)))
+      #expect((report.gptqLoss != nil) == (solver != .roundToNearest))
+    }
+  }
+
+  @Test("experts that calibration never reached are rounded to nearest, and the report says so")
+  func fallback() throws {
+    let model = try TinyMixtral()
+    // One token goes to two of four experts in each layer.
+    let calibration = try model.calibrate(tokens: 1)
+    let target = try model.subfolder("quantized")
+    let reports = try ModelQuantizer(
+      model.checkpoint, method: method(.gptq(damping: 0.01)), calibration: calibration
+    ) { _ in 3 }.write(to: target)
+    let quantized = try QuantizedCheckpoint(target)
+    for (report, module) in zip(reports, modules(of: model)) {
+      let layer = try CalibrationLayer(module.layer, in: calibration, experts: 4)
+      guard let expert = module.expert, layer.count[expert] == 0 else {
+        #expect(report.fallback != .roundToNearestWithoutTokens, "\(report.module)")
+        #expect(report.calibrationTokens == 1)
+        continue
+      }
+      #expect(report.fallback == .roundToNearestWithoutTokens, "\(report.module)")
+      #expect(report.calibrationTokens == 0)
+      #expect(report.gptqLoss == nil)
+      let expected = try RoundToNearest.quantize(
+        try weights(of: module, model.checkpoint),
+        grid: AffineGrid(bits: 3, groupSize: 32, symmetric: false))
+      #expect(try quantized.packed(module.tensor) == expected, "\(module.tensor)")
+    }
+    // Two layers, two experts, three projections.
+    #expect(reports.count { $0.fallback == .roundToNearestWithoutTokens } == 12)
+  }
+
+  @Test("GPTQ loses less than rounding on the tokens it was calibrated with", arguments: 2...4)
+  func gptqLosesLess(bits: Int) throws {
+    let model = try TinyMixtral()
+    let calibration = try model.calibrate()
+    let losses = try Self.solvers.map { solver in
+      let target = try model.subfolder("quantized-\(solver)")
+      _ = try ModelQuantizer(
+        model.checkpoint, method: method(solver), calibration: calibration
+      ) { _ in bits }.write(to: target)
+      let quantized = try QuantizedCheckpoint(target)
+      return try modules(of: model).reduce(0.0) { loss, module in
+        let layer = try CalibrationLayer(module.layer, in: calibration, experts: 4)
+        return loss
+          + ProxyLoss.total(
+            weights: try weights(of: module, model.checkpoint),
+            quantized: try #require(try quantized.packed(module.tensor)),
+            under: try layer.sum(at: module.input, order: module.columns))
+      }
+    }
+    #expect(losses[1] < losses[0], "GPTQ \(losses[1]), rounding \(losses[0])")
+    #expect(losses[1] > 0)
+  }
+
+  @Test("writing twice gives the same bytes", arguments: solvers)
+  func isDeterministic(solver: QuantizationMethod.Solver) throws {
+    let model = try TinyMixtral()
+    let calibration = try model.calibrate()
+    let files = try ["one", "two"].map { name in
+      let target = try model.subfolder(name)
+      _ = try ModelQuantizer(
+        model.checkpoint, method: method(solver), calibration: calibration, bits: mixedBits
+      ).write(to: target)
+      return try Data(contentsOf: target.appending(path: QuantizedCheckpoint.fileName))
+    }
+    #expect(files[0] == files[1])
+  }
+
+  @Test("logits move further from full precision as bits fall", arguments: solvers)
+  func logits(solver: QuantizationMethod.Solver) throws {
+    let model = try TinyMixtral()
+    let calibration = try model.calibrate()
+    let full = try model.logits(of: model.checkpoint)
+    let errors = try [8, 4, 2].map { bits in
+      let target = try model.subfolder("quantized-\(bits)")
+      _ = try ModelQuantizer(
+        model.checkpoint, method: method(solver), calibration: calibration
+      ) { _ in bits }.write(to: target)
+      let logits = try model.logits(of: ModelFolder(target).weights)
+      #expect(logits.count == full.count)
+      #expect(!logits.contains { !$0.isFinite })
+      return medianError(logits, against: full)
+    }
+    // Half a step of 8 bits is 1/510 of a group's range, some 1e-5 of its energy; ten products, and
+    // their amplification by a random model, are allowed a hundred times that.
+    #expect(errors[0] < 1e-3, "\(errors)")
+    #expect(errors[0] > 0)
+    #expect(errors[0] < errors[1] && errors[1] < errors[2], "\(errors)")
+  }
+
+  /// The median over tokens of Σ (a - b)² / Σ b²: a token that is sent to another expert does not
+  /// count for more than one.
+  private func medianError(_ logits: [Float], against full: [Float]) -> Double {
+    let vocabulary = full.count / 40
+    let errors = (0..<40).map { token in
+      var (error, energy) = (0.0, 0.0)
+      for i in token * vocabulary..<(token + 1) * vocabulary {
+        let difference = Double(logits[i]) - Double(full[i])
+        error += difference * difference
+        energy += Double(full[i]) * Double(full[i])
+      }
+      return error / energy
+    }
+    return errors.sorted()[20]
+  }
+
+  @Test("bits that the grid does not support are refused, and nothing is written")
+  func unsupportedBits() throws {
+    let model = try TinyMixtral()
+    let target = try model.subfolder("quantized")
+    #expect(throws: QuantizationError.unsupportedBits(9)) {
+      try ModelQuantizer(
+        model.checkpoint, method: method(.roundToNearest), calibration: nil
+      ) { $0.layer == 1 ? 9 : 4 }.write(to: target)
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: target.path).isEmpty)
+  }
+
+  @Test("a calibration without files is refused with the name of the first")
+  func missingCalibration() throws {
+    let model = try TinyMixtral()
+    let empty = try model.subfolder("empty")
+    let error = #expect(throws: HDF5Error.self) {
+      try ModelQuantizer(
+        model.checkpoint, method: method(.gptq(damping: 0.01)), calibration: empty
+      ) { _ in 4 }.write(to: try model.subfolder("quantized"))
+    }
+    #expect("\(try #require(error))".hasPrefix(CalibrationLayer.url(0, in: empty).path))
+  }
+}

@@ -1,0 +1,67 @@
+import Calibration
+import Checkpoints
+import Foundation
+import MoEModels
+import Testing
+
+/// A folder with the tiny random model of MoEModelsTests, and calibrations of it.
+final class TinyMixtral {
+  static let fixture = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().appending(path: "MoEModelsTests/Fixtures/tiny-mixtral")
+
+  /// Everything the test writes; removed with this object.
+  let folder: URL
+  let checkpoint: Checkpoint
+  /// Three sequences of forty tokens, one after the other.
+  let tokens: [Int32]
+
+  init() throws {
+    folder = FileManager.default.temporaryDirectory.appending(path: "assay-\(UUID())")
+    let model = folder.appending(path: "model")
+    try FileManager.default.createDirectory(at: model, withIntermediateDirectories: true)
+    for name in ["config.json", "model.safetensors"] {
+      try FileManager.default.copyItem(
+        at: Self.fixture.appending(path: name), to: model.appending(path: name))
+    }
+    // The quantizer only copies it.
+    try Data("{}\n".utf8).write(to: model.appending(path: "tokenizer.json"))
+    checkpoint = try Checkpoint(model)
+    let golden = try SafeTensorsFile(Self.fixture.appending(path: "golden.safetensors"))
+    tokens = try golden.withBytes(of: "tokens") { bytes in
+      (0..<bytes.count / 8).map {
+        Int32(bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self))
+      }
+    }
+  }
+
+  deinit { try? FileManager.default.removeItem(at: folder) }
+
+  /// Makes a folder inside.
+  func subfolder(_ name: String) throws -> URL {
+    let result = folder.appending(path: name)
+    try FileManager.default.createDirectory(at: result, withIntermediateDirectories: false)
+    return result
+  }
+
+  /// Calibrates with the first `count` tokens as one sequence, in f32, into a new folder.
+  func calibrate(tokens count: Int = 120) throws -> URL {
+    let result = try subfolder("calibration-\(count)")
+    let sample = try CalibrationSample(
+      text: ("golden", Array(tokens.prefix(count))), count: 1, context: count, seed: 0)
+    try CalibrationWriter.write(sample, through: checkpoint, precision: .f32, to: result)
+    return result
+  }
+
+  /// f32 logits of the first forty tokens, `[40, vocabulary]`.
+  func logits(of source: any WeightSource) throws -> [Float] {
+    let pass = try ForwardPass(
+      [Array(tokens.prefix(40))], source: source, precision: .f32)
+    try pass.runLayers()
+    var result: [Float] = []
+    try pass.forEachLogits { _, rows, logits in
+      result += UnsafeBufferPointer(
+        start: logits, count: rows * source.configuration.vocabularySize)
+    }
+    return result
+  }
+}
