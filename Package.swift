@@ -25,14 +25,17 @@ let package = Package(
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
 
+    // What every file format stands on: strict JSON with places, canonical text, nearest names.
+    .target(name: "JSON", swiftSettings: strict),
     .target(name: "Tensors", dependencies: ["COpenBLAS", "COneDNN"], swiftSettings: numeric),
     .target(name: "HDF5", dependencies: ["CHDF5"], swiftSettings: strict),
     .target(name: "Statistics", swiftSettings: strict),
-    .target(name: "Checkpoints", dependencies: ["Tensors", "CZlib"], swiftSettings: numeric),
+    .target(
+      name: "Checkpoints", dependencies: ["JSON", "Tensors", "CZlib"], swiftSettings: numeric),
     .target(name: "MoEModels", dependencies: ["Checkpoints"], swiftSettings: numeric),
     .target(name: "Quantization", dependencies: ["Tensors"], swiftSettings: numeric),
     .target(name: "Calibration", dependencies: ["MoEModels", "HDF5"], swiftSettings: numeric),
-    .target(name: "BitAllocation", dependencies: ["Statistics"], swiftSettings: strict),
+    .target(name: "BitAllocation", dependencies: ["JSON", "Statistics"], swiftSettings: strict),
     .target(
       name: "Sensitivity", dependencies: ["Quantization", "Calibration", "BitAllocation", "HDF5"],
       swiftSettings: numeric),
@@ -45,7 +48,7 @@ let package = Package(
     .target(
       name: "Experiments",
       dependencies: [
-        "Sensitivity", "Reconstruction", "Evaluation",
+        "JSON", "Sensitivity", "Reconstruction", "Evaluation",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Subprocess", package: "swift-subprocess"),
@@ -53,14 +56,16 @@ let package = Package(
     .target(
       name: "Reports",
       dependencies: [
-        "Experiments", "Statistics", .product(name: "Subprocess", package: "swift-subprocess"),
+        "JSON", "Experiments", "Statistics",
+        .product(name: "Subprocess", package: "swift-subprocess"),
       ], swiftSettings: strict),
     .executableTarget(
       name: "assay",
       dependencies: [
-        "Reports", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "JSON", "Reports", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
 
+    .testTarget(name: "JSONTests", dependencies: ["JSON"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5"]),
     .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
@@ -76,8 +81,8 @@ let package = Package(
     .testTarget(name: "SensitivityTests", dependencies: ["Sensitivity"]),
     .testTarget(name: "ReconstructionTests", dependencies: ["Reconstruction"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], exclude: ["Golden"]),
-    .testTarget(name: "ExperimentsTests", dependencies: ["Experiments"]),
-    .testTarget(name: "ReportsTests", dependencies: ["Reports"]),
+    .testTarget(name: "ExperimentsTests", dependencies: ["JSON", "Experiments"]),
+    .testTarget(name: "ReportsTests", dependencies: ["JSON", "Reports"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,3 +1,5 @@
+import JSON
+
 /// Turns a table and a budget into a plan.
 public protocol Allocator: Sendable {
   /// As in specs: `uniform`, `random`, `frequency`, `weight-outlier`.

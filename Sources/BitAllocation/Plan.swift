@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// Which level each unit gets, in the order of the units.
 public struct Plan: Sendable, Equatable {
@@ -27,7 +28,7 @@ public struct Plan: Sendable, Equatable {
   ///   - units: Ids of all units, in their order, since JSON objects have none.
   /// - Throws: ``TableError`` for syntax, units that are missing and units that are not known.
   public init(json: Data, units: [String]) throws(TableError) {
-    let object = try StrictJSON.object(json)
+    let object = try LocatedObject.parse(json)
     let plan = object.keys.contains("plan") ? try object.optionalObject("plan") : object
     guard let plan else { throw .missingKey("plan", path: "") }
     let known = Set(units)
@@ -46,12 +47,8 @@ public struct Plan: Sendable, Equatable {
   }
 
   /// `{unit id: bits}` with a line per unit, in unit order.
-  public func json() throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .withoutEscapingSlashes
-    let lines = try entries.map { entry in
-      "  \(String(decoding: try encoder.encode(entry.unit), as: UTF8.self)): \(number(entry.bits))"
-    }
-    return Data("{\n\(lines.joined(separator: ",\n"))\n}\n".utf8)
+  public func json() -> Data {
+    let members = entries.map { ($0.unit, JSONValue.number($0.bits)) }
+    return Data(PrettyJSON.text(.object(JSONObject(members)), sortingKeys: false).utf8)
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 extension SensitivityTable {
   static let format = "assay.sensitivity-table"
@@ -8,7 +9,7 @@ extension SensitivityTable {
   /// `codeBits` of a level defaults to `bits * weights`. Unknown keys are refused.
   /// - Throws: ``TableError``, naming the JSON pointer, or unit and level.
   public init(json: Data) throws(TableError) {
-    let object = try StrictJSON.object(json)
+    let object = try LocatedObject.parse(json)
     try object.refuseUnknownKeys(["format", "version", "units", "scores"])
     let (format, version) = (try object.string("format"), try object.integer("version"))
     guard format == Self.format, version == 1 else {
@@ -24,18 +25,20 @@ extension SensitivityTable {
   }
 
   /// Writes what `init(json:)` reads; keys sorted, so equal tables give equal bytes.
-  public func json() throws -> Data {
-    var object: [String: Any] = [
-      "format": Self.format, "version": 1, "units": units.map(\.jsonObject),
-    ]
-    if !scores.isEmpty { object["scores"] = scores }
-    return try JSONSerialization.data(
-      withJSONObject: object, options: [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes])
+  public func json() -> Data {
+    var object = JSONObject([
+      ("format", .string(Self.format)), ("version", 1), ("units", .array(units.map(\.jsonValue))),
+    ])
+    if !scores.isEmpty {
+      object["scores"] = .object(
+        JSONObject(scores.map { ($0.key, .array($0.value.map(JSONValue.number))) }))
+    }
+    return PrettyJSON.data(.object(object))
   }
 }
 
 extension Unit {
-  fileprivate init(_ object: StrictJSON) throws(TableError) {
+  fileprivate init(_ object: LocatedObject) throws(TableError) {
     try object.refuseUnknownKeys([
       "id", "layer", "expert", "projection", "weights", "tie", "levels",
     ])
@@ -50,19 +53,20 @@ extension Unit {
     }
   }
 
-  fileprivate var jsonObject: [String: Any] {
-    var object: [String: Any] = [
-      "id": id, "layer": layer, "weights": weights, "levels": levels.map(\.jsonObject),
-      "expert": expert.map { $0 as Any } ?? NSNull(),
-      "projection": projection.map { $0 as Any } ?? NSNull(),
-    ]
-    object["tie"] = tie
-    return object
+  fileprivate var jsonValue: JSONValue {
+    var object = JSONObject([
+      ("id", .string(id)), ("layer", JSONValue(layer)), ("weights", JSONValue(weights)),
+      ("expert", expert.map { JSONValue($0) } ?? .null),
+      ("projection", projection.map { JSONValue($0) } ?? .null),
+      ("levels", .array(levels.map(\.jsonValue))),
+    ])
+    object["tie"] = tie.map { JSONValue($0) }
+    return .object(object)
   }
 }
 
 extension Level {
-  fileprivate init(_ object: StrictJSON, weights: Int) throws(TableError) {
+  fileprivate init(_ object: LocatedObject, weights: Int) throws(TableError) {
     try object.refuseUnknownKeys(["bits", "loss", "codeBits", "metadataBits", "resources"])
     let bits = try object.number("bits")
     self.init(
@@ -74,11 +78,13 @@ extension Level {
     }
   }
 
-  fileprivate var jsonObject: [String: Any] {
-    var object: [String: Any] = ["bits": bits, "codeBits": codeBits]
-    object["loss"] = loss
-    object["metadataBits"] = metadataBits
-    if !resources.isEmpty { object["resources"] = resources }
-    return object
+  fileprivate var jsonValue: JSONValue {
+    var object = JSONObject([("bits", .number(bits)), ("codeBits", .number(codeBits))])
+    object["loss"] = loss.map { JSONValue($0) }
+    object["metadataBits"] = metadataBits.map { JSONValue($0) }
+    if !resources.isEmpty {
+      object["resources"] = .object(JSONObject(resources.map { ($0.key, .number($0.value)) }))
+    }
+    return .object(object)
   }
 }

@@ -22,7 +22,7 @@ extension TableError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .notJSON(let reason):
-      "Not JSON: \(reason)."
+      "Not JSON: \(reason)" + (reason.hasSuffix(".") ? "" : ".")
     case .wrongFormat(let got, let expected):
       "Format is \(got), expected \(expected)."
     case .unknownKey(let key, let path, let nearest, let allowed):

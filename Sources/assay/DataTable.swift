@@ -1,4 +1,5 @@
 import Experiments
+import JSON
 
 /// Rows under named columns, printed in any of the formats.
 struct DataTable {

@@ -1,5 +1,6 @@
 import Experiments
 import Foundation
+import JSON
 
 /// A temporary folder with a corpus, a workspace and an engine over ``FakePipeline``.
 struct Bench {

@@ -1,5 +1,6 @@
 import Experiments
 import Foundation
+import JSON
 
 /// Three cheap stages that leave a mark in `marks` each time a body runs.
 struct FakePipeline: Pipeline {

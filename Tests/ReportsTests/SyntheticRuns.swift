@@ -1,5 +1,6 @@
 import Experiments
 import Foundation
+import JSON
 import Reports
 
 /// Runs of an invented grid: methods × bits, replicated over seeds.

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// The safetensors files of a checkpoint folder and which of them holds each tensor.
 struct WeightFiles: Sendable {
@@ -30,13 +31,14 @@ struct WeightFiles: Sendable {
 
   /// Tensor name to shard name.
   private static func weightMap(_ index: URL) throws(CheckpointError) -> [String: String] {
-    struct Index: Decodable {
-      let weightMap: [String: String]
-      enum CodingKeys: String, CodingKey { case weightMap = "weight_map" }
-    }
-    let map: [String: String]
+    var map: [String: String] = [:]
     do {
-      map = try JSONDecoder().decode(Index.self, from: Data(contentsOf: index)).weightMap
+      let place = JSONPointer(["weight_map"])
+      let members = try JSONParser.parse(Data(contentsOf: index), admitting: .roundedIntegers)
+        .member("weight_map").expect("an object", at: place, \.objectValue).members
+      for (tensor, shard) in members {
+        map[tensor] = try shard.expect("a string", at: place.appending(tensor), \.stringValue)
+      }
     } catch {
       throw .malformedIndex(file: index.path, reason: "\(error)")
     }

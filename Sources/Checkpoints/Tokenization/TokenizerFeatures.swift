@@ -1,3 +1,5 @@
+import JSON
+
 /// Which features of `tokenizer.json` are supported; everything else is refused by name.
 struct TokenizerFeatures {
   let file: String
@@ -7,8 +9,8 @@ struct TokenizerFeatures {
     "version", "decoder", "pre_tokenizer", "post_processor",
   ]
 
-  func checkTopLevel(_ keys: [String: JSONValue]) throws(TokenizerError) {
-    for (key, value) in keys.sorted(by: { $0.key < $1.key }) {
+  func checkTopLevel(_ keys: JSONObject) throws(TokenizerError) {
+    for (key, value) in keys.sortedMembers {
       if Self.harmlessKeys.contains(key) { continue }
       // "normalizer", "truncation", "padding", and whatever later versions add.
       try require(value == .null, key, value, supported: "null")
@@ -18,16 +20,16 @@ struct TokenizerFeatures {
       decoder["type"] == .string("ByteLevel"), "decoder", summary(decoder), supported: "ByteLevel")
   }
 
-  func checkModel(_ keys: [String: JSONValue]) throws(TokenizerError) {
+  func checkModel(_ keys: JSONObject) throws(TokenizerError) {
     let type = keys["type"] ?? .null
     try require(type == .string("BPE"), "model.type", type, supported: "\"BPE\"")
-    for (key, value) in keys.sorted(by: { $0.key < $1.key }) {
+    for (key, value) in keys.sortedMembers {
       let isSupported =
         switch key {
         case "type", "ignore_merges": true
         // No byte is unknown (checked with the vocabulary), so that these have no effect.
         case "unk_token", "fuse_unk": true
-        case "dropout": value == .null || value.number == 0
+        case "dropout": value == .null || value.doubleValue == 0
         case "continuing_subword_prefix", "end_of_word_suffix":
           value == .null || value == .string("")
         default: value == .null || value == .bool(false)
@@ -56,24 +58,24 @@ struct TokenizerFeatures {
     try require(
       value["type"] == .string("ByteLevel"), "pre_tokenizer", summary(value),
       supported: "ByteLevel")
-    for (key, setting) in (value.object ?? [:]).sorted(by: { $0.key < $1.key }) {
+    for (key, setting) in value.objectValue?.sortedMembers ?? [] {
       let isSupported =
         switch key {
         case "type", "trim_offsets": true
-        case "add_prefix_space", "use_regex": setting.bool != nil
+        case "add_prefix_space", "use_regex": setting.boolValue != nil
         default: false
         }
       try require(isSupported, "pre_tokenizer.\(key)", setting, supported: "ByteLevel's own keys")
     }
     // The defaults of the reference implementation.
-    return (value["add_prefix_space"].bool ?? true, value["use_regex"].bool ?? true)
+    return (value["add_prefix_space"]?.boolValue ?? true, value["use_regex"]?.boolValue ?? true)
   }
 
   /// The special tokens that a post-processor puts around a single text.
   func template(
     _ value: JSONValue
   ) throws(TokenizerError) -> (prefix: [String], suffix: [String]) {
-    switch value["type"].string {
+    switch value["type"]?.stringValue {
     case nil where value == .null: return ([], [])
     case "ByteLevel": return ([], [])
     case "TemplateProcessing": return try singleTemplate(value)
@@ -87,11 +89,11 @@ struct TokenizerFeatures {
     _ value: JSONValue
   ) throws(TokenizerError) -> (prefix: [String], suffix: [String]) {
     var (prefix, suffix, sawText) = ([String](), [String](), false)
-    for piece in value["single"].array ?? [] {
-      if piece["Sequence"]["id"] == .string("A"), !sawText {
+    for piece in value["single"]?.arrayValue ?? [] {
+      if piece["Sequence"]?["id"] == .string("A"), !sawText {
         sawText = true
-      } else if let name = piece["SpecialToken"]["id"].string {
-        let tokens = try specialTokens(value["special_tokens"][name], name: name)
+      } else if let name = piece["SpecialToken"]?["id"]?.stringValue {
+        let tokens = try specialTokens(value.member("special_tokens").member(name), name: name)
         if sawText { suffix += tokens } else { prefix += tokens }
       } else {
         throw unsupported(
@@ -99,14 +101,15 @@ struct TokenizerFeatures {
       }
     }
     try require(
-      sawText, "post_processor.single", value["single"], supported: "a template with sequence A")
+      sawText, "post_processor.single", value.member("single"),
+      supported: "a template with sequence A")
     return (prefix, suffix)
   }
 
   private func specialTokens(
     _ value: JSONValue, name: String
   ) throws(TokenizerError) -> [String] {
-    let tokens = (value["tokens"].array ?? []).compactMap(\.string)
+    let tokens = (value["tokens"]?.arrayValue ?? []).compactMap(\.stringValue)
     guard !tokens.isEmpty else {
       throw .unknownToken(file: file, token: name, key: "post_processor.special_tokens")
     }
@@ -120,11 +123,11 @@ struct TokenizerFeatures {
   }
 
   private func unsupported(_ key: String, _ found: JSONValue, supported: String) -> TokenizerError {
-    .unsupported(file: file, key: key, found: found.description, supported: supported)
+    .unsupported(file: file, key: key, found: PrettyJSON.line(found), supported: supported)
   }
 
   /// The type alone where there is one: a whole pre-tokenizer is too long for a sentence.
   private func summary(_ value: JSONValue) -> JSONValue {
-    value["type"] == .null ? value : value["type"]
+    value.member("type") == .null ? value : value.member("type")
   }
 }

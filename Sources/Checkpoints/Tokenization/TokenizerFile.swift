@@ -1,8 +1,9 @@
 import Foundation
+import JSON
 
 /// A `tokenizer.json` whose every part is known to be supported.
 struct TokenizerFile {
-  struct AddedToken: Decodable {
+  struct AddedToken {
     let id: Int
     let content: String
     let isSpecial: Bool
@@ -10,15 +11,6 @@ struct TokenizerFile {
     let isSingleWord: Bool
     let stripsLeft: Bool
     let stripsRight: Bool
-
-    enum CodingKeys: String, CodingKey {
-      case id, content
-      case isSpecial = "special"
-      case isNormalized = "normalized"
-      case isSingleWord = "single_word"
-      case stripsLeft = "lstrip"
-      case stripsRight = "rstrip"
-    }
   }
 
   let path: String
@@ -40,7 +32,7 @@ struct TokenizerFile {
     path = url.path
     let layout: Layout
     do {
-      layout = try JSONDecoder().decode(Layout.self, from: Data(contentsOf: url))
+      layout = try Layout(Data(contentsOf: url))
     } catch {
       throw .unreadable(file: url.path, reason: "\(error)")
     }
@@ -51,86 +43,115 @@ struct TokenizerFile {
     (addsPrefixSpace, splitsWords) = try features.byteLevel(layout.other["pre_tokenizer"] ?? .null)
     (prefixTokens, suffixTokens) = try features.template(layout.other["post_processor"] ?? .null)
     vocabulary = layout.model.vocabulary
-    merges = try layout.model.merges.pairs(file: url.path)
-    ignoresMerges = layout.model.other["ignore_merges"]?.bool ?? false
+    merges = try Self.pairs(layout.model.merges, file: url.path)
+    ignoresMerges = layout.model.other["ignore_merges"]?.boolValue ?? false
     addedTokens = layout.addedTokens
+  }
+
+  private static func pairs(
+    _ merges: [[String]], file: String
+  ) throws(TokenizerError) -> [(left: String, right: String)] {
+    var pairs: [(left: String, right: String)] = []
+    pairs.reserveCapacity(merges.count)
+    for (rank, parts) in merges.enumerated() {
+      guard parts.count == 2 else {
+        throw .invalidMerge(
+          file: file, rank: rank, merge: parts.joined(separator: " "),
+          reason: "has \(parts.count) parts, expected 2")
+      }
+      pairs.append((parts[0], parts[1]))
+    }
+    return pairs
   }
 }
 
-/// The file's JSON: large tables are decoded at once, the rest is kept for inspection.
-private struct Layout: Decodable {
+/// The file's JSON: large tables are taken out at once, the rest is kept for inspection.
+private struct Layout {
   let model: Model
   var addedTokens: [TokenizerFile.AddedToken] = []
-  var other: [String: JSONValue] = [:]
+  var other: JSONObject
 
-  init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: AnyKey.self)
-    model = try container.decode(Model.self, forKey: AnyKey(stringValue: "model"))
-    for key in container.allKeys where key.stringValue != "model" {
-      if key.stringValue == "added_tokens" {
-        addedTokens = try container.decode([TokenizerFile.AddedToken].self, forKey: key)
-      } else {
-        other[key.stringValue] = try container.decode(JSONValue.self, forKey: key)
+  /// - Throws: `JSONSyntaxError` or ``UnexpectedValue``.
+  init(_ data: Data) throws {
+    other = try JSONParser.parse(data, admitting: .roundedIntegers)
+      .expect("an object", at: JSONPointer(), \.objectValue)
+    model = try Model(other["model"] ?? .null)
+    if let tokens = other["added_tokens"] {
+      let place = JSONPointer(["added_tokens"])
+      for (index, token) in try tokens.expect("an array", at: place, \.arrayValue).enumerated() {
+        addedTokens.append(try TokenizerFile.AddedToken(token, at: place.appending(index)))
       }
     }
+    (other["model"], other["added_tokens"]) = (nil, nil)
   }
 
-  struct Model: Decodable {
+  struct Model {
     var vocabulary: [String: Int] = [:]
-    var merges = Merges.joined([])
-    var other: [String: JSONValue] = [:]
+    /// The parts of each merge, two in a file that is whole.
+    var merges: [[String]] = []
+    var other: JSONObject
 
-    init(from decoder: any Decoder) throws {
-      let container = try decoder.container(keyedBy: AnyKey.self)
-      let type = try container.decodeIfPresent(
-        String.self, forKey: AnyKey(stringValue: "type"))
-      for key in container.allKeys {
-        // Other models keep tables of other shapes under these names; their type is refused later.
-        switch (key.stringValue, type) {
-        case ("vocab", "BPE"):
-          vocabulary = try container.decode([String: Int].self, forKey: key)
-        case ("merges", "BPE"):
-          merges = try container.decode(Merges.self, forKey: key)
-        case ("vocab", _), ("merges", _):
-          continue
-        default:
-          other[key.stringValue] = try container.decode(JSONValue.self, forKey: key)
+    init(_ value: JSONValue) throws(UnexpectedValue) {
+      let place = JSONPointer(["model"])
+      other = try value.expect("an object", at: place, \.objectValue)
+      // Other models keep tables of other shapes under these names; their type is refused later.
+      if value["type"] == .string("BPE") {
+        if let table = other["vocab"] {
+          vocabulary = try Self.vocabulary(table, at: place.appending("vocab"))
+        }
+        if let table = other["merges"] {
+          merges = try Self.merges(table, at: place.appending("merges"))
         }
       }
+      (other["vocab"], other["merges"]) = (nil, nil)
+    }
+
+    private static func vocabulary(
+      _ table: JSONValue, at place: JSONPointer
+    ) throws(UnexpectedValue) -> [String: Int] {
+      let members = try table.expect("an object", at: place, \.objectValue).members
+      var vocabulary: [String: Int] = [:]
+      vocabulary.reserveCapacity(members.count)
+      for (token, id) in members {
+        vocabulary[token] = try id.expect("an integer", at: place.appending(token), \.intValue)
+      }
+      return vocabulary
+    }
+
+    /// Merges are written `"a b"`, or `["a", "b"]` since tokenizers 0.20.
+    private static func merges(
+      _ table: JSONValue, at place: JSONPointer
+    ) throws(UnexpectedValue) -> [[String]] {
+      var merges: [[String]] = []
+      for (rank, merge) in try table.expect("an array", at: place, \.arrayValue).enumerated() {
+        if let line = merge.stringValue {
+          let parts = line.split(separator: " ", omittingEmptySubsequences: false)
+          merges.append(parts.map(String.init))
+        } else {
+          merges.append(
+            try merge.expect("a string or an array of strings", at: place.appending(rank)) {
+              let parts = $0.arrayValue?.map(\.stringValue)
+              return parts?.contains(nil) == false ? parts?.compactMap(\.self) : nil
+            })
+        }
+      }
+      return merges
     }
   }
+}
 
-  /// Merges are written `"a b"`, or `["a", "b"]` since tokenizers 0.20.
-  enum Merges: Decodable {
-    case joined([String])
-    case split([[String]])
-
-    init(from decoder: any Decoder) throws {
-      let container = try decoder.singleValueContainer()
-      if let lines = try? container.decode([String].self) {
-        self = .joined(lines)
-      } else {
-        self = .split(try container.decode([[String]].self))
-      }
+extension TokenizerFile.AddedToken {
+  fileprivate init(_ value: JSONValue, at place: JSONPointer) throws(UnexpectedValue) {
+    func flag(_ key: String) throws(UnexpectedValue) -> Bool {
+      try value.member(key).expect("true or false", at: place.appending(key), \.boolValue)
     }
-
-    func pairs(file: String) throws(TokenizerError) -> [(left: String, right: String)] {
-      let parts: [[String]] =
-        switch self {
-        case .joined(let lines):
-          lines.map { $0.split(separator: " ", omittingEmptySubsequences: false).map(String.init) }
-        case .split(let pairs): pairs
-        }
-      var pairs: [(left: String, right: String)] = []
-      for (rank, part) in parts.enumerated() {
-        guard part.count == 2 else {
-          throw .invalidMerge(
-            file: file, rank: rank, merge: part.joined(separator: " "),
-            reason: "has \(part.count) parts, expected 2")
-        }
-        pairs.append((part[0], part[1]))
-      }
-      return pairs
-    }
+    id = try value.member("id").expect("an integer", at: place.appending("id"), \.intValue)
+    content = try value.member("content")
+      .expect("a string", at: place.appending("content"), \.stringValue)
+    isSpecial = try flag("special")
+    isNormalized = try flag("normalized")
+    isSingleWord = try flag("single_word")
+    stripsLeft = try flag("lstrip")
+    stripsRight = try flag("rstrip")
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 extension Engine {
   /// Says for each stage of each run whether it is cached, new or stale, and why. Writes nothing

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// One attempt at one point, under the claim on its run folder.
 struct PointExecution {

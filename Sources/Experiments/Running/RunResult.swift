@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// How a metric is computed, hashed so that two numbers of different definitions never share a
 /// column.

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// A stream of seeds that replicates vary over (DECISIONS: Seeds).
 public enum SeedStream: String, Codable, CaseIterable, Sendable, Comparable {

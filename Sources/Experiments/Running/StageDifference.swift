@@ -1,3 +1,5 @@
+import JSON
+
 /// In what a stage differs from an earlier execution of the stage of that name.
 struct StageDifference: CustomStringConvertible {
   /// `budget.experts (2 → 3)`, `input corpus`, …; sorted.

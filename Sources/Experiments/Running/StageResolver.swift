@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// Turns stages into keys.
 struct StageResolver: Sendable {

@@ -1,3 +1,5 @@
+import JSON
+
 /// An independent variable of an experiment: labelled changes of the base parameters.
 public struct Axis: Sendable, Equatable {
   public var name: String

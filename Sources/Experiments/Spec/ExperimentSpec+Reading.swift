@@ -1,3 +1,5 @@
+import JSON
+
 extension ExperimentSpec {
   static func checkVersion(_ root: JSONObject) throws(SpecError) {
     guard let version = root["schemaVersion"] else {
@@ -128,7 +130,7 @@ extension ExperimentSpec {
       let label = value.stringValue ?? CanonicalJSON.text(value)
       let known = axes.first { $0.name == name }?.options.map(\.label) ?? []
       guard known.contains(label) else {
-        let nearest = NearestName.of(label, among: known)
+        let nearest = nearestName(to: label, among: known)
         throw SpecError(
           .notAChoice(label, nearest: nearest, allowed: known), at: pointer.appending(name))
       }

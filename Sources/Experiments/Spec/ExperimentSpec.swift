@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// One experiment as its author wrote it: base parameters, axes, replicates, tables and figures.
 public struct ExperimentSpec: Sendable {

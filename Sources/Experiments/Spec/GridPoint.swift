@@ -1,3 +1,5 @@
+import JSON
+
 /// One combination of axis values.
 public struct GridPoint: Sendable {
   /// One label for each axis, in the order of the spec.

@@ -1,3 +1,5 @@
+import JSON
+
 extension ParameterGroup {
   /// Refuses unknown keys, wrong types and values out of range; fills in defaults.
   func completed(
@@ -19,7 +21,7 @@ extension ParameterGroup {
       throw SpecError(.wrongType(expected: "an object", found: value.kind), at: pointer)
     }
     for key in object.keys where !names.contains(key) {
-      let nearest = NearestName.of(key, among: names)
+      let nearest = nearestName(to: key, among: names)
       throw SpecError(
         .unknownKey(key, nearest: nearest, allowed: names), at: pointer.appending(key))
     }
@@ -84,7 +86,7 @@ extension ParameterKind {
       throw wrongType("one of \(names.joined(separator: ", "))", value, pointer)
     }
     guard names.contains(name) else {
-      let nearest = NearestName.of(name, among: names)
+      let nearest = nearestName(to: name, among: names)
       throw SpecError(.notAChoice(name, nearest: nearest, allowed: names), at: pointer)
     }
   }

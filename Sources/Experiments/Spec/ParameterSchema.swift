@@ -1,3 +1,5 @@
+import JSON
+
 /// What may stand in a group of parameters: the one source of names, types, ranges and defaults.
 public struct ParameterGroup: Sendable {
   public var fields: [ParameterField]

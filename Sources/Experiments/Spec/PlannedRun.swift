@@ -1,3 +1,5 @@
+import JSON
+
 /// A point with its seeds: what one run folder holds.
 public struct PlannedRun: Sendable {
   /// `<experiment>-<10 characters>`, from the identity alone.

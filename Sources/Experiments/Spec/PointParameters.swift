@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import JSON
 
 /// Everything that decides what a point computes, checked and with its defaults filled in.
 ///

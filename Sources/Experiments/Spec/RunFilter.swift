@@ -1,3 +1,5 @@
+import JSON
+
 /// `--only axis=label`: keeps the runs that carry every label given.
 ///
 /// Two labels of one axis keep both; different axes must all match. Seed streams count as axes.
@@ -18,7 +20,7 @@ public struct RunFilter: Sendable, Equatable {
       }
       let known = try Self.labels(of: parts[0], in: spec)
       guard known.contains(parts[1]) else {
-        let nearest = NearestName.of(parts[1], among: known)
+        let nearest = nearestName(to: parts[1], among: known)
         throw SpecError(.notAChoice(parts[1], nearest: nearest, allowed: known))
       }
       labels[parts[0], default: []].insert(parts[1])
@@ -34,7 +36,7 @@ public struct RunFilter: Sendable, Equatable {
     }
     let names = spec.axes.map(\.name) + SeedStream.allCases.map(\.rawValue)
     throw SpecError(
-      .notAChoice(axis, nearest: NearestName.of(axis, among: names), allowed: names))
+      .notAChoice(axis, nearest: nearestName(to: axis, among: names), allowed: names))
   }
 
   public func admits(_ run: PlannedRun) -> Bool {

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// Why a spec cannot be used: what, where, and what to do.
 public struct SpecError: Error, Equatable {

@@ -1,3 +1,5 @@
+import JSON
+
 /// Names of a spec's own keys.
 enum SpecKeys {
   static let top = [
@@ -16,7 +18,7 @@ enum SpecKeys {
       throw SpecError(.wrongType(expected: "an object", found: value.kind), at: pointer)
     }
     for key in object.keys where !allowed.contains(key) {
-      let nearest = NearestName.of(key, among: allowed)
+      let nearest = nearestName(to: key, among: allowed)
       throw SpecError(
         .unknownKey(key, nearest: nearest, allowed: allowed), at: pointer.appending(key))
     }

@@ -1,5 +1,6 @@
 import BitAllocation
 import Foundation
+import JSON
 import Sensitivity
 import Tensors
 

@@ -1,6 +1,7 @@
 import Calibration
 import Checkpoints
 import Foundation
+import JSON
 import MoEModels
 import Tensors
 

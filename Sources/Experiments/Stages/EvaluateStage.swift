@@ -2,6 +2,7 @@ import Checkpoints
 import Evaluation
 import Foundation
 import HDF5
+import JSON
 import MoEModels
 import Tensors
 

@@ -1,6 +1,7 @@
 import BitAllocation
 import Checkpoints
 import Foundation
+import JSON
 import Sensitivity
 
 /// model + statistics → sensitivity table of the experts.

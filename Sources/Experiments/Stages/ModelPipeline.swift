@@ -1,6 +1,7 @@
 import BitAllocation
 import Checkpoints
 import Foundation
+import JSON
 import MoEModels
 import Reconstruction
 import Sensitivity

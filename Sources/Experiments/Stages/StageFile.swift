@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// Names of the files that stages leave for each other.
 enum StageFile {

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// A stage with its inputs resolved: everything its key is made of.
 struct KeyedStage {

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// Immutable results of stages, found by key: `.assay/artifacts/<stage>/<key>/`.
 public struct ArtifactStore: Sendable {

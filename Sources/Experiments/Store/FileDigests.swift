@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Synchronization
 
 /// Content digests of files outside the store, remembered so that a model is hashed once.

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JSON
 
 /// The rows of one run, derived from its folder and from nothing else.
 struct IndexedRun {

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// `manifest.json` of an artifact: what it is, what it was made from, what it cost.
 public struct Manifest: Codable, Sendable, Equatable {

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// `.assay/runs/<run-id>/`: everything about one run, readable without any database.
 public struct RunFolder: Sendable {

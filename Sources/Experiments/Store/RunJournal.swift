@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// `events.jsonl`: what happened to a run, one JSON object a line, only ever appended to.
 public struct RunJournal: Sendable {

@@ -1,5 +1,6 @@
 import Experiments
 import Foundation
+import JSON
 
 extension ReportData {
   /// Collects the results of an experiment.

@@ -1,5 +1,6 @@
 import Experiments
 import Foundation
+import JSON
 
 /// The results behind a report and the only input of rendering: `reports/data/<experiment>.json`.
 ///

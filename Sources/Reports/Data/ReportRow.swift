@@ -1,4 +1,5 @@
 import Experiments
+import JSON
 
 /// One complete run, reduced to what reports show.
 public struct ReportRow: Codable, Sendable, Equatable {

@@ -1,4 +1,5 @@
 import Experiments
+import JSON
 
 /// JSON as words: `context = 256, text.digest = 3f2a91c04d7e…`.
 enum ParameterText {

@@ -1,4 +1,5 @@
 import Experiments
+import JSON
 
 /// The facts on which all runs that state them agree.
 struct SharedFacts {

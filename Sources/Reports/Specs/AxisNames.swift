@@ -1,4 +1,5 @@
 import Experiments
+import JSON
 
 /// The axes that a table or figure may name.
 struct AxisNames {

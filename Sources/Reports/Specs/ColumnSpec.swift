@@ -1,4 +1,5 @@
 import Experiments
+import JSON
 
 /// What a column shows, or a figure's axis measures.
 public enum QuantitySource: Sendable, Equatable {

@@ -1,4 +1,5 @@
 import Experiments
+import JSON
 
 /// A figure as the spec's `figures` describe it.
 public struct FigureSpec: Sendable, Equatable {

@@ -1,4 +1,5 @@
 import Experiments
+import JSON
 
 /// A JSON object of a spec whose unknown keys are refused.
 struct SpecObject {

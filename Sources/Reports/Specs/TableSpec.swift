@@ -1,4 +1,5 @@
 import Experiments
+import JSON
 
 /// A table as the spec's `tables` describe it.
 public struct TableSpec: Sendable, Equatable {

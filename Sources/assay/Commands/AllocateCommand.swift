@@ -2,6 +2,7 @@ import ArgumentParser
 import BitAllocation
 import Experiments
 import Foundation
+import JSON
 import Sensitivity
 
 struct AllocateCommand: ParsableCommand {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Experiments
 import Foundation
 import HDF5
+import JSON
 import Tensors
 
 struct DoctorCommand: ParsableCommand {

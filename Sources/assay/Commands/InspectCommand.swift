@@ -3,6 +3,7 @@ import BitAllocation
 import Checkpoints
 import Experiments
 import Foundation
+import JSON
 import MoEModels
 
 struct InspectCommand: ParsableCommand {

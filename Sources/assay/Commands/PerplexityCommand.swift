@@ -3,6 +3,7 @@ import Checkpoints
 import Evaluation
 import Experiments
 import Foundation
+import JSON
 import MoEModels
 
 struct PerplexityCommand: ParsableCommand {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Experiments
+import JSON
 
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Experiments
 import Foundation
+import JSON
 
 struct ShowCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

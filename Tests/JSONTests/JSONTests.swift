@@ -1,7 +1,6 @@
 import Foundation
+import JSON
 import Testing
-
-@testable import Experiments
 
 @Suite struct JSONTests {
   // Vectors of RFC 8785, appendix B: IEEE 754 bits and ECMAScript text.
@@ -136,5 +135,70 @@ import Testing
     #expect(value["quantizer"] == .null)
     value.set("new.deep.path", to: true)
     #expect(value.value(at: JSONPointer(["new", "deep", "path"])) == true)
+  }
+
+  @Test("keys that Unicode calls equal are different keys")
+  func keysAreBytes() throws {
+    let object = try #require(try JSONParser.parse("{\"\u{E9}\": 1, \"e\u{301}\": 2}").objectValue)
+    #expect(object.count == 2)
+    #expect(object["\u{E9}"] == 1 && object["e\u{301}"] == 2)
+  }
+
+  @Test("a member that is removed leaves the others in their order")
+  func removal() {
+    var object: JSONObject = JSONObject([("a", 1), ("b", 2), ("c", 3), ("d", 4)])
+    object["b"] = nil
+    object["x"] = nil
+    object["c"] = 30
+    object["b"] = 5
+    #expect(object.keys == ["a", "c", "d", "b"])
+    #expect(object.keys.map { object[$0] } == [1, 30, 4, 5])
+  }
+
+  @Test("what foreign writers take the liberty to write is admitted only where asked for")
+  func liberties() throws {
+    let python = Data("[NaN, -Infinity, Infinity]".utf8)
+    let numbers = try JSONParser.parse(python, admitting: .nonFiniteNumbers).arrayValue?
+      .compactMap(\.doubleValue)
+    #expect(numbers?.first?.isNaN == true && numbers?.dropFirst() == [-.infinity, .infinity])
+    let large = Data("[9007199254740994]".utf8)
+    #expect(try JSONParser.parse(large, admitting: .roundedIntegers) == [9_007_199_254_740_994])
+    for refused in [(python, JSONParser.Liberties.roundedIntegers), (large, .nonFiniteNumbers)] {
+      #expect(throws: JSONSyntaxError.self) {
+        try JSONParser.parse(refused.0, admitting: refused.1)
+      }
+    }
+    #expect(throws: JSONSyntaxError.self) {
+      try JSONParser.parse(Data("[nan]".utf8), admitting: .nonFiniteNumbers)
+    }
+  }
+
+  @Test("numbers of every length read as Swift reads them")
+  func numberLengths() throws {
+    for digits in 1...16 {
+      let text = String("1234567890123456".prefix(digits))
+      for number in [text, "-" + text, text + ".5", text + "e3"] {
+        #expect(try JSONParser.parse(number).doubleValue == Double(number))
+      }
+    }
+    #expect(try JSONParser.parse("-0").doubleValue?.sign == .minus)
+    #expect(throws: JSONSyntaxError.self) { try JSONParser.parse("00") }
+  }
+
+  @Test("one line for sentences has sorted keys and a space behind commas and colons")
+  func line() {
+    let value: JSONValue = ["b": [1, ["c": nil]], "a": "x\"", "e": [], "o": [:]]
+    #expect(PrettyJSON.line(value) == #"{"a": "x\"", "b": [1, {"c": null}], "e": [], "o": {}}"#)
+  }
+
+  @Test(
+    "the nearest name is that of fewest edits, if it is near",
+    arguments: [
+      ("gtpq", ["rtn", "gptq"], "gptq"), ("GPTK", ["RTN", "GPTQ"], "GPTQ"),
+      ("color", ["format", "version", "units", "scores"], nil), ("x", ["y"], nil),
+      ("tabels", ["tables"], "tables"), ("bit", ["bits", "bat"], "bat"), ("a", [], nil),
+    ] as [(String, [String], String?)])
+  func nearest(name: String, known: [String], expected: String?) {
+    #expect(nearestName(to: name, among: known) == expected)
   }
 }

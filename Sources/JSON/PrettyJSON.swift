@@ -11,6 +11,18 @@ public enum PrettyJSON {
 
   public static func data(_ value: JSONValue) -> Data { Data(text(value).utf8) }
 
+  /// The text on one line, for sentences.
+  public static func line(_ value: JSONValue) -> String {
+    switch value {
+    case .array(let elements): "[" + elements.map(line).joined(separator: ", ") + "]"
+    case .object(let object):
+      "{"
+        + object.sortedMembers.map { CanonicalJSON.string($0.key) + ": " + line($0.value) }
+        .joined(separator: ", ") + "}"
+    default: CanonicalJSON.text(value)
+    }
+  }
+
   private static func render(_ value: JSONValue, indent: String, sortingKeys: Bool) -> String {
     let deeper = indent + "  "
     switch value {
@@ -18,7 +30,7 @@ public enum PrettyJSON {
       let lines = elements.map { deeper + render($0, indent: deeper, sortingKeys: sortingKeys) }
       return "[\n" + lines.joined(separator: ",\n") + "\n\(indent)]"
     case .array(let elements):
-      return "[" + elements.map(CanonicalJSON.text).joined(separator: ", ") + "]"
+      return line(.array(elements))
     case .object(let object) where !object.isEmpty:
       let lines = (sortingKeys ? object.sortedMembers : object.members).map { member in
         deeper + CanonicalJSON.string(member.key) + ": "

@@ -56,6 +56,9 @@ extension JSONValue {
   /// The member of an object; nil for every other kind of value.
   public subscript(key: String) -> JSONValue? { objectValue?[key] }
 
+  /// The member of an object; null if there is none, for readers to whom both mean the same.
+  public func member(_ key: String) -> JSONValue { self[key] ?? .null }
+
   /// What this value is, for messages: `a string`, `null`, …
   public var kind: String {
     switch self {

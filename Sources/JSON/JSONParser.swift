@@ -1,23 +1,41 @@
 import Foundation
 
 /// Strict JSON (RFC 8259): no comments, no trailing commas, no duplicate keys, no NaN, at most
-/// ``depthLimit`` levels. Never traps, whatever the bytes.
+/// ``depthLimit`` levels. Never traps, whatever the bytes. One pass over UTF-8.
 public struct JSONParser {
   public static let depthLimit = 128
 
+  /// What the writers of foreign files take the liberty to write.
+  public struct Liberties: OptionSet, Sendable {
+    /// `NaN`, `Infinity` and `-Infinity`, as Python's `json` module writes them.
+    public static let nonFiniteNumbers = Liberties(rawValue: 1)
+    /// Integers beyond 2⁵³, rounded to the nearest double.
+    public static let roundedIntegers = Liberties(rawValue: 2)
+
+    public let rawValue: Int
+
+    public init(rawValue: Int) { self.rawValue = rawValue }
+  }
+
   private let bytes: [UInt8]
+  private let liberties: Liberties
   private var position = 0
   private var depth = 0
 
-  private init(_ bytes: [UInt8]) { self.bytes = bytes }
+  private init(_ bytes: [UInt8], _ liberties: Liberties) {
+    self.bytes = bytes
+    self.liberties = liberties
+  }
 
-  public static func parse(_ data: Data) throws(JSONSyntaxError) -> JSONValue {
-    var parser = JSONParser([UInt8](data))
+  public static func parse(
+    _ data: Data, admitting liberties: Liberties = []
+  ) throws(JSONSyntaxError) -> JSONValue {
+    var parser = JSONParser([UInt8](data), liberties)
     return try parser.document()
   }
 
   public static func parse(_ text: String) throws(JSONSyntaxError) -> JSONValue {
-    var parser = JSONParser([UInt8](text.utf8))
+    var parser = JSONParser([UInt8](text.utf8), [])
     return try parser.document()
   }
 
@@ -97,23 +115,58 @@ public struct JSONParser {
 // MARK: - Numbers
 
 extension JSONParser {
-  private static let numberCharacters = Set("0123456789+-.eEINanfity".utf8)
-
   private mutating func number() throws(JSONSyntaxError) -> JSONValue {
     let start = position
-    guard let first = peek, Self.numberCharacters.contains(first) else {
-      throw unexpected("a value")
+    var isInteger = true
+    while let byte = peek, Self.isNumberCharacter(byte) {
+      if byte == UInt8(ascii: ".") || byte | 0x20 == UInt8(ascii: "e") { isInteger = false }
+      position += 1
     }
-    while let byte = peek, Self.numberCharacters.contains(byte) { position += 1 }
-    let text = String(decoding: bytes[start..<position], as: UTF8.self)
-    guard Self.isNumber(bytes[start..<position]), let value = Double(text) else {
+    let digits = bytes[start..<position]
+    guard !digits.isEmpty else { throw unexpected("a value") }
+    if let value = Self.shortInteger(digits) { return .number(value) }
+    let text = String(decoding: digits, as: UTF8.self)
+    if liberties.contains(.nonFiniteNumbers), let value = Self.nonFinite[text] {
+      return .number(value)
+    }
+    guard Self.isNumber(digits), let value = Double(text) else {
       throw error(.invalidNumber(text), at: start)
     }
-    let isInteger = !text.contains { ".eE".contains($0) }
-    guard value.isFinite, !isInteger || value.magnitude <= 9_007_199_254_740_992 else {
+    let isExact = !isInteger || value.magnitude <= 9_007_199_254_740_992
+    guard value.isFinite, isExact || liberties.contains(.roundedIntegers) else {
       throw error(.numberTooLarge(text), at: start)
     }
     return .number(value)
+  }
+
+  private static let nonFinite = [
+    "NaN": Double.nan, "Infinity": Double.infinity, "-Infinity": -Double.infinity,
+  ]
+
+  /// The value of at most 15 digits without sign or leading zero, the most frequent numbers; else
+  /// nil.
+  private static func shortInteger(_ digits: ArraySlice<UInt8>) -> Double? {
+    guard digits.count <= 15, digits.first != UInt8(ascii: "0") || digits.count == 1 else {
+      return nil
+    }
+    var value = 0
+    for digit in digits {
+      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return nil }
+      value = value * 10 + Int(digit - UInt8(ascii: "0"))
+    }
+    return Double(value)
+  }
+
+  /// Also the letters of NaN and Infinity, so that an error shows the whole word.
+  private static func isNumberCharacter(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"),
+      UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E"), UInt8(ascii: "I"),
+      UInt8(ascii: "N"), UInt8(ascii: "a"), UInt8(ascii: "n"), UInt8(ascii: "f"),
+      UInt8(ascii: "i"), UInt8(ascii: "t"), UInt8(ascii: "y"):
+      true
+    default: false
+    }
   }
 
   /// Whether the bytes match `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`.
@@ -146,39 +199,54 @@ extension JSONParser {
   private mutating func string() throws(JSONSyntaxError) -> String {
     let start = position
     position += 1
-    var content: [UInt8] = []
+    skipPlainCharacters()
+    // Most strings hold no escape: their bytes are taken as they stand.
+    if peek == UInt8(ascii: "\"") {
+      position += 1
+      return try text(bytes[start + 1..<position - 1], of: start)
+    }
+    var content = Array(bytes[start + 1..<position])
     while let byte = peek {
       switch byte {
       case UInt8(ascii: "\""):
         position += 1
-        guard let text = String(validating: content, as: UTF8.self) else {
-          throw error(.invalidUTF8, at: start)
-        }
-        return text
+        return try text(content[...], of: start)
       case UInt8(ascii: "\\"):
         content.append(contentsOf: try escape())
       case ..<0x20:
         throw error(.controlCharacter(byte))
       default:
-        content.append(byte)
-        position += 1
+        let run = position
+        skipPlainCharacters()
+        content.append(contentsOf: bytes[run..<position])
       }
     }
     throw unexpected("the closing quote of a string")
   }
 
-  private static let escapes: [UInt8: UInt8] = [
-    UInt8(ascii: "\""): UInt8(ascii: "\""), UInt8(ascii: "\\"): UInt8(ascii: "\\"),
-    UInt8(ascii: "/"): UInt8(ascii: "/"), UInt8(ascii: "b"): 8, UInt8(ascii: "f"): 12,
-    UInt8(ascii: "n"): 10, UInt8(ascii: "r"): 13, UInt8(ascii: "t"): 9,
-  ]
+  private mutating func skipPlainCharacters() {
+    while position < bytes.count {
+      let byte = bytes[position]
+      if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte < 0x20 { return }
+      position += 1
+    }
+  }
 
-  private mutating func escape() throws(JSONSyntaxError) -> [UInt8] {
+  private func text(
+    _ content: ArraySlice<UInt8>, of start: Int
+  ) throws(JSONSyntaxError) -> String {
+    guard let text = String(validating: content, as: UTF8.self) else {
+      throw error(.invalidUTF8, at: start)
+    }
+    return text
+  }
+
+  private mutating func escape() throws(JSONSyntaxError) -> String.UTF8View {
     let start = position
     position += 1
     guard let letter = peek else { throw unexpected("an escape") }
     position += 1
-    if let plain = Self.escapes[letter] { return [plain] }
+    if let plain = Self.plainEscape(letter) { return plain.utf8 }
     guard letter == UInt8(ascii: "u"), let unit = hexUnit() else {
       throw error(.invalidEscape(text(from: start)), at: start)
     }
@@ -189,6 +257,20 @@ extension JSONParser {
     return Self.utf8(0x10000 + (UInt32(unit) - 0xD800) << 10 + (UInt32(low) - 0xDC00))
   }
 
+  private static func plainEscape(_ letter: UInt8) -> String? {
+    switch letter {
+    case UInt8(ascii: "\""): "\""
+    case UInt8(ascii: "\\"): "\\"
+    case UInt8(ascii: "/"): "/"
+    case UInt8(ascii: "b"): "\u{8}"
+    case UInt8(ascii: "f"): "\u{C}"
+    case UInt8(ascii: "n"): "\n"
+    case UInt8(ascii: "r"): "\r"
+    case UInt8(ascii: "t"): "\t"
+    default: nil
+    }
+  }
+
   private mutating func hexUnit() -> UInt16? {
     let digits = bytes[position...].prefix(4)
     guard digits.count == 4, digits.allSatisfy({ UnicodeScalar($0).properties.isASCIIHexDigit })
@@ -197,8 +279,8 @@ extension JSONParser {
     return UInt16(String(decoding: digits, as: UTF8.self), radix: 16)
   }
 
-  private static func utf8(_ scalar: UInt32) -> [UInt8] {
-    UnicodeScalar(scalar).map { Array(String($0).utf8) } ?? []
+  private static func utf8(_ scalar: UInt32) -> String.UTF8View {
+    (UnicodeScalar(scalar).map { String($0) } ?? "").utf8
   }
 }
 
