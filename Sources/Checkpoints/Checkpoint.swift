@@ -18,7 +18,8 @@ public struct Checkpoint: Sendable {
     self.directory = directory
     configuration = try ModelConfiguration(
       directory.appendingPathComponent(ModelConfiguration.fileName))
-    weights = try WeightFiles(directory)
+    weights = try WeightFiles(
+      directory, fused: FusedExperts(architecture: configuration.architecture))
   }
 
   /// Names of all tensors, sorted.

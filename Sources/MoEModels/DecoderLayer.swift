@@ -10,21 +10,70 @@ struct SequenceBatch {
     self.lengths = lengths
     tokens = lengths.reduce(0, +)
   }
+
+  /// Of every token in its sequence.
+  var positions: [Int] { lengths.flatMap { 0..<$0 } }
 }
 
 /// A loaded layer. Its weights live as long as it does; its scratch memory is reused over batches.
-protocol DecoderLayer: AnyObject {
+final class DecoderLayer {
+  private let hidden: Int
+  private let attentionNorm: RMSNorm
+  private let attention: any AttentionBlock
+  private let feedForwardNorm: RMSNorm
+  private let feedForward: any FeedForwardBlock
+
+  private let normalized = ScratchBuffer<Float>()
+  private let mixed = ScratchBuffer<Float>()
+
+  init(
+    _ layout: LayerLayout, source: some WeightSource, rotary: RotaryEmbedding,
+    precision: Precision
+  ) throws {
+    let epsilon = source.configuration.normEpsilon
+    hidden = source.configuration.hiddenSize
+    attentionNorm = try RMSNorm(layout.attentionNorm, source: source, epsilon: epsilon)
+    attention =
+      switch layout.attention {
+      case .groupedQuery(let layout):
+        try GroupedQueryAttention(layout, source: source, rotary: rotary, precision: precision)
+      case .latent(let layout):
+        try LatentAttention(layout, source: source, rotary: rotary, precision: precision)
+      }
+    feedForwardNorm = try RMSNorm(layout.feedForwardNorm, source: source, epsilon: epsilon)
+    feedForward =
+      switch layout.feedForward {
+      case .dense(let tensors):
+        try DenseBlock(tensors, source: source, precision: precision)
+      case .mixture(let layout):
+        try MixtureBlock(layout, source: source, precision: precision)
+      }
+    for tensor in layout.tensorRoles { source.releasePages(of: tensor.name) }
+  }
+
   /// Sends a batch through the layer.
   ///
   /// - Parameters:
   ///   - x: Residual stream `[batch.tokens, hidden]`, replaced by the layer's output.
   ///   - batch: Where sequences begin and end.
   ///   - tap: Is shown the inputs of the projections.
-  func apply(_ x: UnsafeMutablePointer<Float>, batch: SequenceBatch, tap: (any LayerTap)?)
+  func apply(_ x: UnsafeMutablePointer<Float>, batch: SequenceBatch, tap: (any LayerTap)?) {
+    let count = batch.tokens * hidden
+    let room = LinearWeights.paddedRows(batch.tokens) * hidden
+    let (n, y) = (normalized.reserve(room), mixed.reserve(room))
+    attentionNorm.apply(x, rows: batch.tokens, to: n)
+    attention.apply(n, batch: batch, to: y, tap: tap)
+    add(y, to: x, count: count)
+    feedForwardNorm.apply(x, rows: batch.tokens, to: n)
+    y.update(repeating: 0, count: count)
+    feedForward.apply(n, tokens: batch.tokens, addingTo: y, tap: tap)
+    tap?.observe(moeOutput: y, rows: batch.tokens, columns: hidden)
+    add(y, to: x, count: count)
+  }
 }
 
 /// x += y, side by side.
-func add(_ y: UnsafePointer<Float>, to x: UnsafeMutablePointer<Float>, count: Int) {
+private func add(_ y: UnsafePointer<Float>, to x: UnsafeMutablePointer<Float>, count: Int) {
   // SAFETY: every chunk writes its own range of `x`.
   nonisolated(unsafe) let (x, y) = (x, y)
   forEachChunk(of: count, size: 1 << 15) { range in

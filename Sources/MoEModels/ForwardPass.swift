@@ -33,15 +33,13 @@ public final class ForwardPass {
     tokens = sequences.reduce(0) { $0 + $1.count }
     batches = Self.batches(of: sequences.map(\.count), tokens: batchTokens)
     let longest = sequences.map(\.count).max() ?? 0
-    guard longest <= configuration.maximumPositions else {
+    guard longest <= configuration.maximumPositions || configuration.rotary.isDynamic else {
       throw ForwardPassError.tooLong(longest, maximum: configuration.maximumPositions)
     }
     if let window = configuration.slidingWindow, longest > window {
       throw ForwardPassError.slidingWindow(window, length: longest)
     }
-    rotary = RotaryEmbedding(
-      headDimension: configuration.headDimension, theta: configuration.ropeTheta,
-      positions: longest)
+    rotary = RotaryEmbedding(configuration, positions: longest)
     try embed(sequences)
   }
 
@@ -58,8 +56,9 @@ public final class ForwardPass {
 
   /// Sends everything through layer `index`, which must be the next one.
   public func runLayer(_ index: Int, tap: (any LayerTap)?) throws {
-    let layer = try MixtralLayer(
-      index: index, source: source, rotary: rotary, precision: precision)
+    let layer = try DecoderLayer(
+      source.configuration.layout(ofLayer: index), source: source, rotary: rotary,
+      precision: precision)
     let hidden = source.configuration.hiddenSize
     let x = hiddenStates.reserve(tokens * hidden)
     var start = 0
@@ -78,8 +77,8 @@ public final class ForwardPass {
     _ body: (_ firstToken: Int, _ rows: Int, _ logits: UnsafeMutablePointer<Float>) throws -> Void
   ) throws {
     let c = source.configuration
-    let norm = RMSNorm(
-      weight: try source.vector("model.norm.weight", count: c.hiddenSize), epsilon: c.normEpsilon)
+    let norm = try RMSNorm(
+      NormTensor("model.norm", c.hiddenSize), source: source, epsilon: c.normEpsilon)
     let name = c.tiesWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight"
     let head = LinearWeights(
       try source.matrix(name, rows: c.vocabularySize, columns: c.hiddenSize), precision: precision)
@@ -151,5 +150,12 @@ public enum ForwardPassError: Error, Equatable, CustomStringConvertible {
       "A sequence of \(length) tokens exceeds the model's sliding_window \(window), which is not "
         + "implemented; use a context of at most \(window)."
     }
+  }
+}
+
+extension RotaryConfiguration {
+  /// Whether sequences beyond `max_position_embeddings` are what the scaling is made for.
+  fileprivate var isDynamic: Bool {
+    if case .dynamic = scaling { true } else { false }
   }
 }

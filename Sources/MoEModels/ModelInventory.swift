@@ -1,5 +1,5 @@
 import Checkpoints
-import Foundation
+public import Foundation
 
 /// What a model folder holds, tensor by tensor summed into parts.
 public struct ModelInventory: Sendable {
@@ -10,115 +10,125 @@ public struct ModelInventory: Sendable {
     public var parameters = 0
     /// Stored bytes, scales and zeros included.
     public var bytes = 0
+
+    static func + (sum: Part, part: Part) -> Part {
+      Part(
+        name: sum.name, tensors: sum.tensors + part.tensors,
+        parameters: sum.parameters + part.parameters, bytes: sum.bytes + part.bytes)
+    }
   }
 
-  /// In the order of the forward pass, then what belongs nowhere, then the sum.
+  /// In the order of the forward pass, then what is ignored or belongs nowhere, then the sum.
   public let parts: [Part]
   /// One line: family, layers, experts.
   public let headline: String
   /// How many modules are stored at each bit-width; nil in full precision.
   public let bitsHistogram: String?
-
-  private static let names = [
-    "embeddings", "attention", "router", "experts", "norms", "head", "unaccounted",
-  ]
+  /// Names of stored tensors that nothing reads, sorted.
+  public let unaccounted: [String]
+  /// Names of tensors that `config.json` asks for and that are not stored.
+  public let missing: [String]
 
   /// - Throws: What opening the folder throws.
   public init(_ directory: URL) throws {
-    let (configuration, tensors, packed) = try Self.contents(of: directory)
-    var parts = Dictionary(uniqueKeysWithValues: Self.names.map { ($0, Part(name: $0)) })
-    for tensor in tensors {
-      let name = Self.part(of: tensor.name, in: configuration)
-      parts[name]?.tensors += 1
-      parts[name]?.parameters += tensor.parameters
-      parts[name]?.bytes += tensor.bytes
+    let stored = try StoredTensors(directory)
+    let contents = CheckpointContents(
+      stored.tensors.map(\.name), configuration: stored.configuration)
+    let partOfTensor = Dictionary(
+      contents.used.map { ($0.name, $0.part.rawValue) }
+        + contents.ignored.map { ($0, "ignored") }, uniquingKeysWith: { first, _ in first })
+    var parts: [String: Part] = [:]
+    for tensor in stored.tensors {
+      let name = partOfTensor[tensor.name] ?? "unaccounted"
+      parts[name] =
+        (parts[name] ?? Part(name: name))
+        + Part(
+          name: name, tensors: tensor.pieces, parameters: tensor.parameters, bytes: tensor.bytes)
     }
-    let ordered = Self.names.compactMap { parts[$0] }.filter {
-      $0.tensors > 0 || $0.name == "unaccounted"
-    }
-    var total = Part(name: "total")
-    for part in ordered {
-      total.tensors += part.tensors
-      total.parameters += part.parameters
-      total.bytes += part.bytes
-    }
-    self.parts = ordered + [total]
-    headline =
-      "\(configuration.architecture.rawValue): \(configuration.layerCount) layers, "
-      + "\(configuration.expertCount) experts of width \(configuration.intermediateSize), "
-      + "top-\(configuration.expertsPerToken), hidden \(configuration.hiddenSize), "
-      + "vocabulary \(configuration.vocabularySize)"
-    bitsHistogram =
-      packed.isEmpty
-      ? nil
-      : "packed modules by bits: "
-        + Dictionary(grouping: packed, by: \.self).sorted { $0.key < $1.key }
-        .map { "\($0.key) bits × \($0.value.count)" }.joined(separator: ", ")
+    let names = TensorRole.Part.allCases.map(\.rawValue) + ["ignored", "unaccounted"]
+    let ordered = names.compactMap { parts[$0] }
+    let unaccounted = parts["unaccounted"] == nil ? [Part(name: "unaccounted")] : []
+    self.parts = ordered + unaccounted + [ordered.reduce(Part(name: "total"), +)]
+    self.unaccounted = contents.unaccounted
+    missing = contents.missing.map(\.name)
+    headline = Self.headline(stored.configuration)
+    bitsHistogram = Self.histogram(stored.packedBits)
   }
 
-  private typealias Tensor = (name: String, parameters: Int, bytes: Int)
-
-  private static func contents(
-    of directory: URL
-  ) throws -> (
-    ModelConfiguration, [Tensor], packed: [Int]
-  ) {
-    guard QuantizedCheckpoint.isQuantized(directory) else {
-      let checkpoint = try Checkpoint(directory)
-      return (
-        checkpoint.configuration,
-        try checkpoint.tensorNames.map {
-          let info = try checkpoint.info($0)
-          return ($0, info.elementCount, info.byteCount)
-        }, []
-      )
+  private static func headline(_ c: ModelConfiguration) -> String {
+    var text = "\(c.architecture.rawValue): \(c.layerCount) layers"
+    if let mixture = c.mixture {
+      text += ", \(mixture.expertCount) experts of width \(mixture.expertWidth)"
+      text += ", top-\(mixture.expertsPerToken)"
+      if let width = mixture.sharedWidth { text += ", shared expert of width \(width)" }
     }
-    let checkpoint = try QuantizedCheckpoint(directory)
-    var tensors: [Tensor] = []
+    if let width = c.denseWidth {
+      let layers = c.mixture.map { $0.denseLayers.count } ?? c.layerCount
+      text += ", \(layers) dense \(layers == 1 ? "MLP" : "MLPs") of width \(width)"
+    }
+    return text + ", hidden \(c.hiddenSize), vocabulary \(c.vocabularySize)"
+  }
+
+  private static func histogram(_ bits: [Int]) -> String? {
+    guard !bits.isEmpty else { return nil }
+    let counts = Dictionary(grouping: bits, by: \.self).sorted { $0.key < $1.key }
+    return "packed modules by bits: "
+      + counts.map { "\($0.key) bits × \($0.value.count)" }.joined(separator: ", ")
+  }
+}
+
+/// The tensors of a folder under the names of the model, packed pieces joined to their weight.
+private struct StoredTensors {
+  struct Tensor {
+    let name: String
+    var pieces = 1
+    var parameters: Int
+    var bytes: Int
+  }
+
+  let configuration: ModelConfiguration
+  let tensors: [Tensor]
+  /// Of every packed weight.
+  let packedBits: [Int]
+
+  init(_ directory: URL) throws {
+    if QuantizedCheckpoint.isQuantized(directory) {
+      try self.init(QuantizedCheckpoint(directory))
+    } else {
+      try self.init(Checkpoint(directory))
+    }
+  }
+
+  private init(_ checkpoint: Checkpoint) throws {
+    configuration = checkpoint.configuration
+    packedBits = []
+    tensors = try checkpoint.tensorNames.map {
+      let info = try checkpoint.info($0)
+      return Tensor(name: $0, parameters: info.elementCount, bytes: info.byteCount)
+    }
+  }
+
+  private init(_ checkpoint: QuantizedCheckpoint) throws {
+    configuration = checkpoint.configuration
+    var weights: [String: Tensor] = [:]
     var bits: [Int] = []
-    var columns: [String: Int] = [:]
     for weight in checkpoint.quantizedWeights {
       guard let packed = try checkpoint.packed(weight) else { continue }
       bits.append(packed.bits)
-      columns[String(weight.dropLast("weight".count)) + "codes"] = packed.columns
+      weights[weight] = Tensor(
+        name: weight, pieces: 0, parameters: packed.rows * packed.columns, bytes: 0)
     }
     for name in checkpoint.tensorNames {
       guard let info = checkpoint.info(name) else { continue }
-      let parameters =
-        if let width = columns[name] {
-          info.shape[0] * width
-        } else if name.hasSuffix(".scales") || name.hasSuffix(".zeros") {
-          0
-        } else {
-          info.elementCount
-        }
-      tensors.append((name, parameters, info.byteCount))
+      let stem = name.split(separator: ".").dropLast().joined(separator: ".")
+      if weights["\(stem).weight"] != nil, name != "\(stem).weight", !name.hasSuffix(".bias") {
+        weights["\(stem).weight"]?.pieces += 1
+        weights["\(stem).weight"]?.bytes += info.byteCount
+      } else {
+        weights[name] = Tensor(name: name, parameters: info.elementCount, bytes: info.byteCount)
+      }
     }
-    return (checkpoint.configuration, tensors, bits)
-  }
-
-  /// The part that a tensor of this family belongs to; packed pieces go with their weight.
-  private static func part(of tensor: String, in c: ModelConfiguration) -> String {
-    let stem = tensor.replacing(#/\.(weight|codes|scales|zeros)$/#, with: "")
-    switch stem {
-    case "model.embed_tokens": return "embeddings"
-    case "lm_head": return "head"
-    case "model.norm": return "norms"
-    default: break
-    }
-    guard let match = stem.wholeMatch(of: #/model\.layers\.(\d+)\.(.+)/#),
-      let layer = Int(match.1), layer < c.layerCount
-    else { return "unaccounted" }
-    switch match.2 {
-    case "input_layernorm", "post_attention_layernorm": return "norms"
-    case "block_sparse_moe.gate": return "router"
-    case "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj":
-      return "attention"
-    default: break
-    }
-    guard let expert = match.2.wholeMatch(of: #/block_sparse_moe\.experts\.(\d+)\.w[123]/#),
-      let index = Int(expert.1), index < c.expertCount
-    else { return "unaccounted" }
-    return "experts"
+    packedBits = bits
+    tensors = weights.values.sorted { $0.name < $1.name }
   }
 }

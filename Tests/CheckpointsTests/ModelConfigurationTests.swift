@@ -28,15 +28,15 @@ struct ModelConfigurationTests {
     let configuration = try configuration([:])
     #expect(configuration.architecture == .mixtral)
     #expect(configuration.hiddenSize == 256)
-    #expect(configuration.intermediateSize == 448)
+    #expect(configuration.mixture?.expertWidth == 448)
     #expect(configuration.layerCount == 6)
-    #expect(configuration.attentionHeadCount == 8)
-    #expect(configuration.keyValueHeadCount == 4)
-    #expect(configuration.headDimension == 32)
+    #expect(configuration.attention.headCount == 8)
+    #expect(configuration.attention.keyValueHeadCount == 4)
+    #expect(configuration.attention.headDimension == 32)
     #expect(configuration.expertCount == 8)
     #expect(configuration.expertsPerToken == 2)
     #expect(configuration.normEpsilon == 1e-5)
-    #expect(configuration.ropeTheta == 10_000)
+    #expect(configuration.rotary.theta == 10_000)
     #expect(!configuration.tiesWordEmbeddings)
     #expect(configuration.vocabularySize == 4_096)
     #expect(configuration.maximumPositions == 2_048)
@@ -48,8 +48,8 @@ struct ModelConfigurationTests {
   @Test("the file that transformers 5 writes, with rope_parameters")
   func nestedLayout() throws {
     let configuration = try ModelConfiguration(Fixture.url("safetensors/single/config.json"))
-    #expect(configuration.ropeTheta == 500_000)
-    #expect(configuration.headDimension == 8)
+    #expect(configuration.rotary.theta == 500_000)
+    #expect(configuration.attention.headDimension == 8)
     #expect(configuration.slidingWindow == 128)
     #expect(configuration.endOfTextIDs == [2, 3])
   }
@@ -57,7 +57,7 @@ struct ModelConfigurationTests {
   @Test("a stated head size needs no relation to the hidden size")
   func statedHeadDimension() throws {
     let configuration = try configuration(["head_dim": "64", "hidden_size": "250"])
-    #expect(configuration.headDimension == 64)
+    #expect(configuration.attention.headDimension == 64)
   }
 
   @Test("an unknown architecture is named, with those that are supported")
@@ -92,8 +92,8 @@ struct ModelConfigurationTests {
       ("head_dim", "33", "an even number"),
       ("rms_norm_eps", "0", "a positive number"),
       ("rope_theta", "-1", "a positive number"),
-      ("rope_scaling", #"{"type": "yarn"}"#, "null"),
-      ("rope_parameters", #"{"rope_type": "yarn"}"#, #""default""#),
+      ("rope_scaling", #"{"type": "longrope"}"#, #"or "llama3""#),
+      ("rope_parameters", #"{"rope_theta": 1, "rope_type": "su"}"#, #"or "llama3""#),
       ("sliding_window", "0", "an integer from 1"),
       ("tie_word_embeddings", "1", "true or false"),
       ("hidden_act", #""gelu""#, #""silu""#),

@@ -31,7 +31,7 @@ struct RealDataCheckpointTests {
     let configuration = try Checkpoint(RealData.model).configuration
     #expect(configuration.layerCount == 6)
     #expect(configuration.expertCount == 8)
-    #expect(configuration.headDimension == 32)
+    #expect(configuration.attention.headDimension == 32)
     #expect(try Tokenizer(RealData.tokenizer).vocabularySize == configuration.vocabularySize)
   }
 }

@@ -2,9 +2,13 @@ import Foundation
 import JSON
 
 /// The keys of a `config.json`, read one by one with a check of each value.
+///
+/// A key may be a path into objects, as `rope_scaling.factor`.
 struct ConfigurationKeys {
   /// Larger sizes are no model's; products of two of them do not overflow.
   private static let largestSize = 1 << 31
+  /// Layers and experts are counted through, so that an absurd number would hang.
+  static let largestCount = 1 << 16
 
   private let file: String
   private let root: JSONValue
@@ -30,34 +34,74 @@ struct ConfigurationKeys {
     return known
   }
 
-  func positive(_ key: String) throws(ConfigurationError) -> Int {
-    guard let value = try present(key).intValue, 1...Self.largestSize ~= value else {
-      throw invalid(key, expected: "an integer from 1 to \(Self.largestSize)")
+  func has(_ key: String) -> Bool { value(key) != .null }
+
+  func positive(
+    _ key: String, atMost limit: Int = largestSize
+  ) throws(ConfigurationError) -> Int {
+    guard let value = try present(key).intValue, 1...limit ~= value else {
+      throw invalid(key, expected: "an integer from 1 to \(limit)")
     }
     return value
   }
 
   func positiveOrNull(_ key: String) throws(ConfigurationError) -> Int? {
-    root.member(key) == .null ? nil : try positive(key)
+    has(key) ? try positive(key) : nil
+  }
+
+  /// nil if absent or 0.
+  func countOrNull(_ key: String) throws(ConfigurationError) -> Int? {
+    guard has(key), value(key).intValue != 0 else { return nil }
+    return try positive(key)
   }
 
   func positiveNumber(_ key: String) throws(ConfigurationError) -> Double {
-    try positiveNumber(key, found: present(key))
+    guard let value = try present(key).doubleValue, value > 0, value.isFinite else {
+      throw invalid(key, expected: "a positive number")
+    }
+    return value
   }
 
-  /// False if the key is absent, as in `transformers`.
-  func flag(_ key: String) throws(ConfigurationError) -> Bool {
-    guard root.member(key) != .null else { return false }
-    guard let value = root.member(key).boolValue else {
+  func positiveNumberOrNull(_ key: String) throws(ConfigurationError) -> Double? {
+    has(key) ? try positiveNumber(key) : nil
+  }
+
+  /// `default` if the key is absent or null, as in `transformers`.
+  func flag(_ key: String, default absent: Bool = false) throws(ConfigurationError) -> Bool {
+    guard has(key) else { return absent }
+    guard let value = value(key).boolValue else {
       throw invalid(key, expected: "true or false")
     }
     return value
   }
 
+  func text(_ key: String) throws(ConfigurationError) -> String? {
+    guard has(key) else { return nil }
+    guard let text = value(key).stringValue else { throw invalid(key, expected: "a string") }
+    return text
+  }
+
+  /// Throws unless the key is absent or has this value.
+  func requireText(_ key: String, _ expected: String) throws(ConfigurationError) {
+    guard try text(key) ?? expected == expected else {
+      throw invalid(key, expected: "\"\(expected)\"")
+    }
+  }
+
+  /// A list of indices; empty if absent.
+  func indices(_ key: String) throws(ConfigurationError) -> [Int] {
+    guard has(key) else { return [] }
+    let found = value(key).arrayValue?.map { $0.intValue ?? -1 } ?? [-1]
+    guard found.allSatisfy({ 0...Self.largestSize ~= $0 }) else {
+      throw invalid(key, expected: "a list of layer numbers")
+    }
+    return found
+  }
+
   /// One token, a list of tokens, or none.
   func tokens(_ key: String, below limit: Int) throws(ConfigurationError) -> [Int] {
-    guard root.member(key) != .null else { return [] }
-    let ids = (root.member(key).arrayValue ?? [root.member(key)]).map { $0.intValue ?? -1 }
+    guard has(key) else { return [] }
+    let ids = (value(key).arrayValue ?? [value(key)]).map { $0.intValue ?? -1 }
     guard ids.allSatisfy({ 0..<limit ~= $0 }) else {
       throw invalid(key, expected: "token ids below vocab_size \(limit)")
     }
@@ -72,28 +116,9 @@ struct ConfigurationKeys {
     }
     let dimension = stated ?? hiddenSize / heads
     guard dimension.isMultiple(of: 2) else {
-      throw invalid(
-        "head_dim", expected: "an even number", found: "\(dimension)")
+      throw invalid("head_dim", expected: "an even number", found: "\(dimension)")
     }
     return dimension
-  }
-
-  /// `rope_theta` stands at the top level, or in `rope_parameters` since transformers 5.
-  func ropeTheta() throws(ConfigurationError) -> Double {
-    guard root.member("rope_scaling") == .null else {
-      throw invalid("rope_scaling", expected: "null (scaled rotary embeddings are not supported)")
-    }
-    let parameters = root.member("rope_parameters")
-    guard parameters != .null else { return try positiveNumber("rope_theta") }
-    let type = parameters.member("rope_type")
-    guard type == .null || type == .string("default") else {
-      throw invalid(
-        "rope_parameters.rope_type", expected: "\"default\"", found: PrettyJSON.line(type))
-    }
-    guard parameters.member("rope_theta") != .null else {
-      throw .missingKey(file: file, key: "rope_parameters.rope_theta")
-    }
-    return try positiveNumber("rope_parameters.rope_theta", found: parameters.member("rope_theta"))
   }
 
   func requireSilu() throws(ConfigurationError) {
@@ -104,20 +129,15 @@ struct ConfigurationKeys {
 
   func invalid(_ key: String, expected: String, found: String? = nil) -> ConfigurationError {
     .invalidValue(
-      file: file, key: key, expected: expected, found: found ?? PrettyJSON.line(root.member(key)))
+      file: file, key: key, expected: expected, found: found ?? PrettyJSON.line(value(key)))
+  }
+
+  private func value(_ key: String) -> JSONValue {
+    key.split(separator: ".").reduce(root) { $0.member(String($1)) }
   }
 
   private func present(_ key: String) throws(ConfigurationError) -> JSONValue {
-    guard root.member(key) != .null else { throw .missingKey(file: file, key: key) }
-    return root.member(key)
-  }
-
-  private func positiveNumber(
-    _ key: String, found: JSONValue
-  ) throws(ConfigurationError) -> Double {
-    guard let value = found.doubleValue, value > 0, value.isFinite else {
-      throw invalid(key, expected: "a positive number", found: PrettyJSON.line(found))
-    }
-    return value
+    guard has(key) else { throw .missingKey(file: file, key: key) }
+    return value(key)
   }
 }

@@ -5,25 +5,28 @@ public struct ModelConfiguration: Sendable, Equatable {
   /// The supported families, by their `model_type`.
   public enum Architecture: String, Sendable, CaseIterable {
     case mixtral
+    case olmoe
+    case qwen2MoE = "qwen2_moe"
+    case qwen3MoE = "qwen3_moe"
+    case deepseekV2 = "deepseek_v2"
+    case llama
+    case qwen2
   }
 
   static let fileName = "config.json"
 
   public let architecture: Architecture
   public let hiddenSize: Int
-  /// Hidden size of one expert.
-  public let intermediateSize: Int
   public let layerCount: Int
-  public let attentionHeadCount: Int
-  public let keyValueHeadCount: Int
-  /// Size of one attention head, even (rotary embedding turns pairs).
-  public let headDimension: Int
-  public let expertCount: Int
-  /// Experts that each token is sent to.
-  public let expertsPerToken: Int
+  public let attention: AttentionConfiguration
+  /// Width of the MLP in layers without experts; nil if every layer has experts.
+  public let denseWidth: Int?
+  /// Whether gate, up and down of dense MLPs have biases.
+  public let denseBias: Bool
+  /// nil in a dense model.
+  public let mixture: MixtureConfiguration?
   public let normEpsilon: Float
-  /// Base of the rotary embedding's frequencies.
-  public let ropeTheta: Double
+  public let rotary: RotaryConfiguration
   public let tiesWordEmbeddings: Bool
   public let vocabularySize: Int
   public let maximumPositions: Int
@@ -33,6 +36,16 @@ public struct ModelConfiguration: Sendable, Equatable {
   /// Tokens that end generation; empty if the file names none.
   public let endOfTextIDs: [Int]
 
+  /// Routed experts of a MoE layer; 0 in a dense model.
+  public var expertCount: Int { mixture?.expertCount ?? 0 }
+  /// Experts that each token is sent to; 0 in a dense model.
+  public var expertsPerToken: Int { mixture?.expertsPerToken ?? 0 }
+
+  /// The experts of a layer; nil where the layer has one MLP for all tokens.
+  public func mixture(ofLayer layer: Int) -> MixtureConfiguration? {
+    mixture.flatMap { $0.denseLayers.contains(layer) ? nil : $0 }
+  }
+
   /// Reads and checks `config.json`.
   ///
   /// - Throws: ``ConfigurationError``.
@@ -40,32 +53,32 @@ public struct ModelConfiguration: Sendable, Equatable {
     let keys = try ConfigurationKeys(url)
     architecture = try keys.architecture()
     hiddenSize = try keys.positive("hidden_size")
-    intermediateSize = try keys.positive("intermediate_size")
-    layerCount = try keys.positive("num_hidden_layers")
-    attentionHeadCount = try keys.positive("num_attention_heads")
-    keyValueHeadCount = try keys.positive("num_key_value_heads")
-    headDimension = try keys.headDimension(hiddenSize: hiddenSize, heads: attentionHeadCount)
-    expertCount = try keys.positive("num_local_experts")
-    expertsPerToken = try keys.positive("num_experts_per_tok")
+    layerCount = try keys.positive("num_hidden_layers", atMost: ConfigurationKeys.largestCount)
+    attention = try AttentionConfiguration(keys, architecture, hiddenSize: hiddenSize)
+    mixture = try MixtureConfiguration(keys, architecture, layers: layerCount)
+    let hasDenseLayers = mixture.map { !$0.denseLayers.isEmpty } ?? true
+    denseWidth = hasDenseLayers ? try keys.positive("intermediate_size") : nil
+    denseBias = architecture == .llama ? try keys.flag("mlp_bias") : false
     normEpsilon = Float(try keys.positiveNumber("rms_norm_eps"))
-    ropeTheta = try keys.ropeTheta()
+    rotary = try RotaryConfiguration(keys)
     tiesWordEmbeddings = try keys.flag("tie_word_embeddings")
     vocabularySize = try keys.positive("vocab_size")
     maximumPositions = try keys.positive("max_position_embeddings")
-    slidingWindow = try keys.positiveOrNull("sliding_window")
+    slidingWindow = try Self.slidingWindow(keys, architecture)
     endOfTextIDs = try keys.tokens("eos_token_id", below: vocabularySize)
     beginningOfTextID = try keys.tokens("bos_token_id", below: vocabularySize).first
     try keys.requireSilu()
-    try checkRelations(keys)
   }
 
-  private func checkRelations(_ keys: ConfigurationKeys) throws(ConfigurationError) {
-    guard attentionHeadCount.isMultiple(of: keyValueHeadCount) else {
-      throw keys.invalid(
-        "num_key_value_heads", expected: "a divisor of the \(attentionHeadCount) attention heads")
-    }
-    guard expertsPerToken <= expertCount else {
-      throw keys.invalid("num_experts_per_tok", expected: "at most the \(expertCount) experts")
+  /// Qwen states a window that counts only if `use_sliding_window` is set.
+  private static func slidingWindow(
+    _ keys: ConfigurationKeys, _ architecture: Architecture
+  ) throws(ConfigurationError) -> Int? {
+    switch architecture {
+    case .mixtral: try keys.positiveOrNull("sliding_window")
+    case .qwen2, .qwen2MoE, .qwen3MoE:
+      try keys.flag("use_sliding_window") ? keys.positiveOrNull("sliding_window") : nil
+    case .olmoe, .deepseekV2, .llama: nil
     }
   }
 }

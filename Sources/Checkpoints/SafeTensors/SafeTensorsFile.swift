@@ -13,6 +13,15 @@ public final class SafeTensorsFile: Sendable {
     header = try SafeTensorsHeader(file)
   }
 
+  private init(_ file: MappedFile, _ header: SafeTensorsHeader) {
+    (self.file, self.header) = (file, header)
+  }
+
+  /// The same file with fused tensors seen as their parts.
+  func splitting(_ fused: FusedExperts) -> SafeTensorsFile {
+    SafeTensorsFile(file, header.splitting(fused))
+  }
+
   public var path: String { file.path }
   /// Size of the file in bytes, header included.
   public var byteCount: Int { file.count }

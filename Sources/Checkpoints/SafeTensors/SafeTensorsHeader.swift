@@ -37,6 +37,27 @@ struct SafeTensorsHeader: Sendable {
     try checkCoverage(of: dataStart..<file.count, file: file.path)
   }
 
+  /// Replaces fused tensors by their parts, and names by those of per-expert checkpoints.
+  func splitting(_ fused: FusedExperts) -> SafeTensorsHeader {
+    var result = self
+    for (name, info) in tensors {
+      guard let range = ranges[name] else { continue }
+      let whole = FusedExperts.Slice(
+        name: fused.perExpertName(name), shape: info.shape, offset: 0)
+      result.tensors[name] = nil
+      result.ranges[name] = nil
+      for slice in fused.slices(of: info) ?? [whole] {
+        guard let part = TensorInfo(name: slice.name, dtype: info.dtype, shape: slice.shape) else {
+          continue
+        }
+        let start = range.lowerBound + slice.offset * info.dtype.byteCount
+        result.tensors[slice.name] = part
+        result.ranges[slice.name] = start..<start + part.byteCount
+      }
+    }
+    return result
+  }
+
   private static func dataStart(of file: MappedFile) throws(CheckpointError) -> Int {
     guard file.count >= 8 else { throw .truncatedFile(file: file.path, bytes: file.count) }
     let length = file.withBytes(in: 0..<8) {

@@ -12,18 +12,22 @@ struct WeightFiles: Sendable {
 
   /// Opens the single file or all shards of the index.
   ///
+  /// - Parameters:
+  ///   - directory: Of the checkpoint.
+  ///   - fused: How the family stores experts together.
   /// - Throws: ``CheckpointError``.
-  init(_ directory: URL) throws(CheckpointError) {
+  init(_ directory: URL, fused: FusedExperts) throws(CheckpointError) {
     let single = directory.appendingPathComponent(Self.singleName)
     let index = directory.appendingPathComponent(Self.indexName)
     if FileManager.default.fileExists(atPath: single.path) {
-      let file = try SafeTensorsFile(single)
+      let file = try SafeTensorsFile(single).splitting(fused)
       fileNames = [Self.singleName]
       fileOfTensor = file.tensors.mapValues { _ in file }
     } else if FileManager.default.fileExists(atPath: index.path) {
       let weightMap = try Self.weightMap(index)
       fileNames = [Self.indexName] + Set(weightMap.values).sorted()
-      fileOfTensor = try Self.openShards(weightMap, directory: directory, index: index.path)
+      fileOfTensor = Self.split(
+        try Self.openShards(weightMap, directory: directory, index: index.path), fused)
     } else {
       throw .noWeights(directory: directory.path)
     }
@@ -71,5 +75,22 @@ struct WeightFiles: Sendable {
       fileOfTensor[tensor] = file
     }
     return fileOfTensor
+  }
+
+  /// Every tensor of every shard, also those that the index forgot.
+  private static func split(
+    _ fileOfTensor: [String: SafeTensorsFile], _ fused: FusedExperts
+  ) -> [String: SafeTensorsFile] {
+    var result: [String: SafeTensorsFile] = [:]
+    var parts: [String: SafeTensorsFile] = [:]
+    for (tensor, file) in fileOfTensor.sorted(by: { $0.key < $1.key }) {
+      let split = parts[file.path] ?? file.splitting(fused)
+      parts[file.path] = split
+      if split.tensors[tensor] != nil { result[tensor] = split }
+    }
+    for (_, file) in parts.sorted(by: { $0.key < $1.key }) {
+      for name in file.tensors.keys where result[name] == nil { result[name] = file }
+    }
+    return result
   }
 }

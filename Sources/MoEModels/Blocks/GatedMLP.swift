@@ -1,45 +1,36 @@
 import Tensors
 
-/// A gated expert: y = down(silu(gate x) · up x).
-struct Expert {
+/// A gated MLP: y = down(silu(gate x) · up x).
+struct GatedMLP {
+  let block: GatedBlock
   /// gate and up stacked: `[2 · width, hidden]`.
-  private let gateUp: LinearWeights
+  private let gateUp: Linear
   /// `[hidden, width]`.
-  private let down: LinearWeights
+  private let down: Linear
 
   private let inputs = ScratchBuffer<Float>()
   private let gated = ScratchBuffer<Float>()
   private let outputs = ScratchBuffer<Float>()
 
   init(
-    keys: (gate: String, up: String, down: String), source: some WeightSource,
-    precision: Precision
+    _ tensors: GatedTensors, block: GatedBlock, source: some WeightSource, precision: Precision
   ) throws {
-    let (hidden, width) = (
-      source.configuration.hiddenSize, source.configuration.intermediateSize
-    )
-    gateUp = LinearWeights(
-      stacking: [
-        try source.matrix(keys.gate, rows: width, columns: hidden),
-        try source.matrix(keys.up, rows: width, columns: hidden),
-      ], precision: precision)
-    down = LinearWeights(
-      try source.matrix(keys.down, rows: hidden, columns: width), precision: precision)
+    self.block = block
+    gateUp = try Linear([tensors.gate, tensors.up], source: source, precision: precision)
+    down = try Linear([tensors.down], source: source, precision: precision)
   }
 
-  /// Sends the routed tokens through the expert and adds weight · y to their rows.
+  /// Sends the assigned tokens through the MLP and adds weight · y to their rows.
   ///
   /// - Parameters:
   ///   - x: Normalized residual stream, `[tokens, hidden]`.
-  ///   - routed: Row and applied weight of each token routed here.
+  ///   - routed: Row and applied weight of each token that comes here.
   ///   - y: `[tokens, hidden]`.
-  ///   - index: Which expert this is, for the tap.
   ///   - tap: Is shown the inputs of gate/up and of down.
   ///   - half: Scratch memory of the products.
   func apply(
     _ x: UnsafePointer<Float>, routed: [Routing.Assignment],
-    addingTo y: UnsafeMutablePointer<Float>, expert index: Int, tap: (any LayerTap)?,
-    half: ScratchBuffer<UInt16>
+    addingTo y: UnsafeMutablePointer<Float>, tap: (any LayerTap)?, half: ScratchBuffer<UInt16>
   ) {
     guard !routed.isEmpty else { return }
     let (hidden, width, rows) = (gateUp.columns, down.columns, routed.count)
@@ -48,11 +39,11 @@ struct Expert {
     for (row, assignment) in routed.enumerated() {
       (input + row * hidden).update(from: x + assignment.token * hidden, count: hidden)
     }
-    tap?.observe(.gateUp(expert: index), input, rows: rows, columns: hidden)
+    tap?.observe(.gateUp(block), input, rows: rows, columns: hidden)
     let both = gated.reserve(padded * 2 * width)
     gateUp.apply(input, rows: rows, to: both, scratch: half)
     swiGLU(both, rows: rows, into: input)
-    tap?.observe(.down(expert: index), input, rows: rows, columns: width)
+    tap?.observe(.down(block), input, rows: rows, columns: width)
     let output = outputs.reserve(padded * hidden)
     down.apply(input, rows: rows, to: output, scratch: half)
     scatter(output, routed: routed, addingTo: y)

@@ -8,7 +8,9 @@ final class CausalAttention {
   private let heads: Int
   private let keyValueHeads: Int
   private let headDimension: Int
-  private let rotary: RotaryEmbedding
+  private let valueDimension: Int
+  private let scale: Float
+  private let rotary: RotaryEmbedding?
   private let precision: Precision
   private let queryBlock = 128
 
@@ -22,55 +24,74 @@ final class CausalAttention {
   private let probabilities = ScratchBuffer<UInt16>()
   private let outputs = ScratchBuffer<Float>()
 
+  /// - Parameters:
+  ///   - heads: Of the queries; a multiple of `keyValueHeads`.
+  ///   - keyValueHeads: Of keys and values.
+  ///   - headDimension: Channels of a query or key.
+  ///   - valueDimension: Channels of a value.
+  ///   - scale: Of the scores.
+  ///   - rotary: Turns whole queries and keys; nil if they come turned.
+  ///   - precision: Of the products.
   init(
-    heads: Int, keyValueHeads: Int, headDimension: Int, rotary: RotaryEmbedding,
-    precision: Precision
+    heads: Int, keyValueHeads: Int, headDimension: Int, valueDimension: Int, scale: Float,
+    rotary: RotaryEmbedding?, precision: Precision
   ) {
     self.heads = heads
     self.keyValueHeads = keyValueHeads
     self.headDimension = headDimension
+    self.valueDimension = valueDimension
+    self.scale = scale
     self.rotary = rotary
     self.precision = precision
   }
 
   /// - Parameters:
-  ///   - projected: q, k, v of one sequence side by side,
-  ///     `[length, (heads + 2 · keyValueHeads) · headDimension]`.
-  ///   - length: Tokens of the sequence.
-  ///   - y: Written, `[length, heads · headDimension]`.
+  ///   - projected: q, k, v of every token side by side, ``inputWidth`` channels.
+  ///   - batch: Where sequences begin and end.
+  ///   - y: Written, `[batch.tokens, heads · valueDimension]`.
   func apply(
-    _ projected: UnsafePointer<Float>, length: Int, to y: UnsafeMutablePointer<Float>
+    _ projected: UnsafePointer<Float>, batch: SequenceBatch, to y: UnsafeMutablePointer<Float>
   ) {
-    arrange(projected, length: length)
-    for start in stride(from: 0, to: length, by: queryBlock) {
-      attend(start..<min(start + queryBlock, length), length: length, to: y)
+    var first = 0
+    for length in batch.lengths {
+      arrange(projected + first * inputWidth, length: length)
+      for start in stride(from: 0, to: length, by: queryBlock) {
+        attend(
+          start..<min(start + queryBlock, length), length: length,
+          to: y + first * heads * valueDimension)
+      }
+      first += length
     }
   }
 
+  private var inputWidth: Int {
+    (heads + keyValueHeads) * headDimension + keyValueHeads * valueDimension
+  }
   private var repeats: Int { heads / keyValueHeads }
 
   /// Rotates q and k and lays all three out head-major: q `[kvHeads, length, repeats, d]`,
-  /// k and v `[kvHeads, length, d]`.
+  /// k `[kvHeads, length, d]`, v `[kvHeads, length, valueDimension]`.
   private func arrange(_ projected: UnsafePointer<Float>, length: Int) {
-    let (d, repeats, kvHeads) = (headDimension, repeats, keyValueHeads)
-    let width = (heads + 2 * kvHeads) * d
+    let (d, dv, repeats, kvHeads) = (headDimension, valueDimension, repeats, keyValueHeads)
+    let width = inputWidth
     // SAFETY: every chunk of positions writes its own places of q, k and v.
     nonisolated(unsafe) let q = queries.reserve(length * heads * d)
     nonisolated(unsafe) let k = keys.reserve(length * kvHeads * d)
-    nonisolated(unsafe) let v = values.reserve(length * kvHeads * d)
+    nonisolated(unsafe) let v = values.reserve(length * kvHeads * dv)
     nonisolated(unsafe) let projected = projected
-    let (rotary, heads) = (rotary, heads)
+    let heads = heads
+    let place = placement
     forEachChunk(of: length, size: 64) { range in
       for position in range {
         let row = projected + position * width
         for head in 0..<heads {
           let target = q + ((head / repeats * length + position) * repeats + head % repeats) * d
-          rotary.rotate(row + head * d, to: target, position: position)
+          place(row + head * d, target, position)
         }
         for head in 0..<kvHeads {
-          let target = (head * length + position) * d
-          rotary.rotate(row + (heads + head) * d, to: k + target, position: position)
-          (v + target).update(from: row + (heads + kvHeads + head) * d, count: d)
+          let target = head * length + position
+          place(row + (heads + head) * d, k + target * d, position)
+          (v + target * dv).update(from: row + (heads + kvHeads) * d + head * dv, count: dv)
         }
       }
     }
@@ -80,21 +101,31 @@ final class CausalAttention {
     HalfPrecision.bfloat16(
       k, count: length * kvHeads * d, to: halfKeys.reserve(length * kvHeads * d))
     HalfPrecision.bfloat16(
-      v, count: length * kvHeads * d, to: halfValues.reserve(length * kvHeads * d))
+      v, count: length * kvHeads * dv, to: halfValues.reserve(length * kvHeads * dv))
+  }
+
+  /// Copies a query or key to its place, turned if it is not yet.
+  private var placement: @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int) -> Void
+  {
+    guard let rotary else {
+      let d = headDimension
+      return { source, target, _ in target.update(from: source, count: d) }
+    }
+    return { source, target, position in rotary.rotate(source, to: target, position: position) }
   }
 
   private func attend(
     _ block: Range<Int>, length: Int, to y: UnsafeMutablePointer<Float>
   ) {
-    let (d, repeats) = (headDimension, repeats)
+    let (d, dv, repeats) = (headDimension, valueDimension, repeats)
     let (rows, seen) = (block.count * repeats, block.upperBound)
     let scores = scores.reserve(keyValueHeads * rows * seen)
-    let outputs = outputs.reserve(keyValueHeads * rows * d)
+    let outputs = outputs.reserve(keyValueHeads * rows * dv)
     let queryStrides = BatchedProduct.Strides(batch: length * repeats * d, row: d)
     let keyStrides = BatchedProduct.Strides(batch: length * d, row: 1, column: d)
-    let valueStrides = BatchedProduct.Strides(batch: length * d, row: d)
+    let valueStrides = BatchedProduct.Strides(batch: length * dv, row: dv)
     let scoreStrides = BatchedProduct.Strides(batch: rows * seen, row: seen)
-    let outputStrides = BatchedProduct.Strides(batch: rows * d, row: d)
+    let outputStrides = BatchedProduct.Strides(batch: rows * dv, row: dv)
     let offset = block.lowerBound * repeats * d
     switch precision {
     case .f32:
@@ -104,7 +135,7 @@ final class CausalAttention {
         into: scores, scoreStrides)
       softmax(scores, block: block, half: nil)
       BatchedProduct.multiply(
-        batch: keyValueHeads, rows: rows, inner: seen, columns: d,
+        batch: keyValueHeads, rows: rows, inner: seen, columns: dv,
         scores, scoreStrides, values.reserve(0), valueStrides, into: outputs, outputStrides)
     case .bf16:
       let half = probabilities.reserve(keyValueHeads * rows * seen)
@@ -114,7 +145,7 @@ final class CausalAttention {
         into: scores, scoreStrides)
       softmax(scores, block: block, half: half)
       BatchedProduct.multiply(
-        batch: keyValueHeads, rows: rows, inner: seen, columns: d,
+        batch: keyValueHeads, rows: rows, inner: seen, columns: dv,
         half, scoreStrides, halfValues.reserve(0), valueStrides, into: outputs, outputStrides)
     }
     gather(outputs, block: block, to: y)
@@ -125,7 +156,7 @@ final class CausalAttention {
     _ scores: UnsafeMutablePointer<Float>, block: Range<Int>, half: UnsafeMutablePointer<UInt16>?
   ) {
     let (repeats, seen) = (repeats, block.upperBound)
-    let scale = 1 / Float(headDimension).squareRoot()
+    let scale = scale
     // SAFETY: every chunk reads and writes its own rows.
     nonisolated(unsafe) let (scores, half) = (scores, half)
     forEachChunk(of: keyValueHeads * block.count * repeats, size: 32) { range in
@@ -145,7 +176,7 @@ final class CausalAttention {
   private func gather(
     _ outputs: UnsafePointer<Float>, block: Range<Int>, to y: UnsafeMutablePointer<Float>
   ) {
-    let (d, repeats) = (headDimension, repeats)
+    let (d, repeats) = (valueDimension, repeats)
     for group in 0..<keyValueHeads {
       for (row, position) in block.enumerated() {
         (y + (position * heads + group * repeats) * d).update(

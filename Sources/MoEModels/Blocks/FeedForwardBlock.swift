@@ -1,0 +1,84 @@
+import Foundation
+import Tensors
+
+/// What a layer does to each token alone, from the normalized residual stream to what is added.
+protocol FeedForwardBlock: AnyObject {
+  /// - Parameters:
+  ///   - n: Normalized residual stream, `[tokens, hidden]`, with room for padded rows.
+  ///   - tokens: How many.
+  ///   - y: `[tokens, hidden]`, the output is added to it.
+  ///   - tap: Is shown routing and the inputs of the projections.
+  func apply(
+    _ n: UnsafePointer<Float>, tokens: Int, addingTo y: UnsafeMutablePointer<Float>,
+    tap: (any LayerTap)?)
+}
+
+/// One MLP for all tokens.
+final class DenseBlock: FeedForwardBlock {
+  private let mlp: GatedMLP
+  private let half = ScratchBuffer<UInt16>()
+
+  init(_ tensors: GatedTensors, source: some WeightSource, precision: Precision) throws {
+    mlp = try GatedMLP(tensors, block: .dense, source: source, precision: precision)
+  }
+
+  func apply(
+    _ n: UnsafePointer<Float>, tokens: Int, addingTo y: UnsafeMutablePointer<Float>,
+    tap: (any LayerTap)?
+  ) {
+    mlp.apply(n, routed: Routing.everyToken(tokens), addingTo: y, tap: tap, half: half)
+  }
+}
+
+/// Routed experts, and one that sees every token if the family has it.
+final class MixtureBlock: FeedForwardBlock {
+  private let router: Router
+  private let experts: [GatedMLP]
+  private let shared: GatedMLP?
+  /// `[1, hidden]`, in f32 like the router.
+  private let sharedGate: Linear?
+
+  private let gates = ScratchBuffer<Float>()
+  private let half = ScratchBuffer<UInt16>()
+
+  init(_ layout: MixtureLayout, source: some WeightSource, precision: Precision) throws {
+    router = try Router(layout, source: source)
+    experts = try layout.experts.enumerated().map { index, tensors in
+      try GatedMLP(tensors, block: .expert(index), source: source, precision: precision)
+    }
+    shared = try layout.shared.map {
+      try GatedMLP($0, block: .shared, source: source, precision: precision)
+    }
+    sharedGate = try layout.sharedGate.map {
+      try Linear([$0], source: source, precision: .f32)
+    }
+  }
+
+  func apply(
+    _ n: UnsafePointer<Float>, tokens: Int, addingTo y: UnsafeMutablePointer<Float>,
+    tap: (any LayerTap)?
+  ) {
+    let routing = router.route(n, tokens: tokens, scratch: half)
+    tap?.observe(routing)
+    for (expert, routed) in zip(experts, routing.byExpert(count: experts.count)) {
+      expert.apply(n, routed: routed, addingTo: y, tap: tap, half: half)
+    }
+    shared?.apply(n, routed: sharedWeights(n, tokens: tokens), addingTo: y, tap: tap, half: half)
+  }
+
+  /// sigmoid(gate · n) of every token, or 1.
+  private func sharedWeights(_ n: UnsafePointer<Float>, tokens: Int) -> [Routing.Assignment] {
+    guard let sharedGate else { return Routing.everyToken(tokens) }
+    let gate = gates.reserve(LinearWeights.paddedRows(tokens))
+    sharedGate.apply(n, rows: tokens, to: gate, scratch: half)
+    return (0..<tokens).map {
+      Routing.Assignment(token: $0, weight: 1 / (1 + expf(-gate[$0])))
+    }
+  }
+}
+
+extension Routing {
+  static func everyToken(_ tokens: Int) -> [Assignment] {
+    (0..<tokens).map { Assignment(token: $0, weight: 1) }
+  }
+}
