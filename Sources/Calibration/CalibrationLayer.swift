@@ -28,6 +28,10 @@ public struct CalibrationLayer: Sendable {
 
   /// Opens `layer-NN.h5` in a calibration folder.
   ///
+  /// - Parameters:
+  ///   - layer: Which.
+  ///   - directory: The calibration folder.
+  ///   - experts: Routed experts of the layer; 0 where it has one MLP for all tokens.
   /// - Throws: ``HDF5Error``.
   public init(_ layer: Int, in directory: URL, experts: Int) throws(HDF5Error) {
     self.layer = layer
@@ -42,10 +46,11 @@ public struct CalibrationLayer: Sendable {
         path: file.path, expected: "\(Self.format) 1.x", found: "\(format) \(version)")
     }
     let root = Self.group(layer)
-    count = try file.read("\(root)/router/count", count: experts)
-    weightBefore = try file.read("\(root)/router/weight_before", count: experts)
-    weightAfter = try file.read("\(root)/router/weight_after", count: experts)
-    tokens = Int(try file.integerAttribute("tokens", of: "\(root)/router"))
+    let routed = experts > 0
+    count = routed ? try file.read("\(root)/router/count", count: experts) : []
+    weightBefore = routed ? try file.read("\(root)/router/weight_before", count: experts) : []
+    weightAfter = routed ? try file.read("\(root)/router/weight_after", count: experts) : []
+    tokens = Int(try file.integerAttribute("tokens", of: "\(root)/moe"))
     outputEnergy = try file.read("\(root)/moe/output_energy", as: Double.self, count: 1)[0]
   }
 

@@ -23,22 +23,24 @@ public enum CalibrationWriter {
     let configuration = source.configuration
     let pass = try ForwardPass(sample.sequences, source: source, precision: precision)
     for layer in 0..<configuration.layerCount {
-      let statistics = LayerStatistics(configuration: configuration)
+      let statistics = LayerStatistics(layer: layer, of: configuration)
       try pass.runLayer(layer, tap: statistics)
-      try write(statistics, layer: layer, experts: configuration.expertCount, to: directory)
+      try write(
+        statistics, layer: layer, sites: configuration.inputSites(layer: layer).map(\.site),
+        to: directory)
       progress(layer + 1, configuration.layerCount)
     }
   }
 
   private static func write(
-    _ statistics: LayerStatistics, layer: Int, experts: Int, to directory: URL
+    _ statistics: LayerStatistics, layer: Int, sites: [InputSite], to directory: URL
   ) throws {
     let file = try HDF5Writer(CalibrationLayer.url(layer, in: directory))
     let root = CalibrationLayer.group(layer)
     try file.writeAttribute(CalibrationLayer.format, "format")
     try file.writeAttribute(CalibrationLayer.formatVersion, "format_version")
     try file.writeAttribute(CalibrationLayer.howTo, "howto")
-    for site in InputSite.all(experts: experts) {
+    for site in sites {
       guard let input = statistics.inputs[site] else { continue }
       let group = "\(root)/\(site.path)"
       try file.write(input.symmetricSum.packed, to: "\(group)/hessian")
@@ -50,11 +52,13 @@ public enum CalibrationWriter {
       try file.write(input.absmax, to: "\(group)/absmax")
       try file.write(input.sumSquares, to: "\(group)/sum_squares")
     }
-    try file.write(statistics.count, to: "\(root)/router/count")
-    try file.write(statistics.weightBefore, to: "\(root)/router/weight_before")
-    try file.write(statistics.weightAfter, to: "\(root)/router/weight_after")
-    try file.writeAttribute(Int64(statistics.tokens), "tokens", of: "\(root)/router")
+    if !statistics.count.isEmpty {
+      try file.write(statistics.count, to: "\(root)/router/count")
+      try file.write(statistics.weightBefore, to: "\(root)/router/weight_before")
+      try file.write(statistics.weightAfter, to: "\(root)/router/weight_after")
+    }
     try file.write([statistics.outputEnergy], to: "\(root)/moe/output_energy", shape: [])
+    try file.writeAttribute(Int64(statistics.tokens), "tokens", of: "\(root)/moe")
     try file.finish()
   }
 }

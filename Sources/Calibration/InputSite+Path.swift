@@ -5,9 +5,19 @@ extension InputSite {
   var path: String {
     switch self {
     case .queryKeyValue: "attention/qkv_in"
+    case .queryLatent: "attention/q_latent_in"
+    case .keyValueLatent: "attention/kv_latent_in"
     case .attentionOutput: "attention/o_in"
-    case .gateUp(let expert): "experts/\(Self.padded(expert))/gate_up_in"
-    case .down(let expert): "experts/\(Self.padded(expert))/down_in"
+    case .gateUp(let block): "\(Self.group(of: block))/gate_up_in"
+    case .down(let block): "\(Self.group(of: block))/down_in"
+    }
+  }
+
+  private static func group(of block: GatedBlock) -> String {
+    switch block {
+    case .expert(let index): "experts/\(padded(index))"
+    case .shared: "shared"
+    case .dense: "mlp"
     }
   }
 

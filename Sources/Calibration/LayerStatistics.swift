@@ -13,19 +13,21 @@ final class LayerStatistics: LayerTap {
   private(set) var weightAfter: [Double]
   /// Tokens that went through the layer.
   private(set) var tokens = 0
-  /// Σ ‖y‖² of the MoE block's output.
+  /// Σ ‖y‖² of the output of all experts together, or of the dense MLP.
   private(set) var outputEnergy = 0.0
 
   private let product = ScratchBuffer<Float>()
 
-  init(configuration c: ModelConfiguration) {
+  /// For layer `layer` of a model.
+  init(layer: Int, of c: ModelConfiguration) {
     inputs = Dictionary(
-      uniqueKeysWithValues: InputSite.all(experts: c.expertCount).map {
-        ($0, InputStatistics(width: $0.width(in: c)))
+      uniqueKeysWithValues: c.inputSites(layer: layer).map {
+        ($0.site, InputStatistics(width: $0.width))
       })
-    count = [Int64](repeating: 0, count: c.expertCount)
-    weightBefore = [Double](repeating: 0, count: c.expertCount)
-    weightAfter = [Double](repeating: 0, count: c.expertCount)
+    let experts = c.expertCount(ofLayer: layer)
+    count = [Int64](repeating: 0, count: experts)
+    weightBefore = [Double](repeating: 0, count: experts)
+    weightAfter = [Double](repeating: 0, count: experts)
   }
 
   func observe(_ site: InputSite, _ x: UnsafePointer<Float>, rows: Int, columns: Int) {
@@ -33,13 +35,13 @@ final class LayerStatistics: LayerTap {
   }
 
   func observe(moeOutput y: UnsafePointer<Float>, rows: Int, columns: Int) {
+    tokens += rows
     for row in 0..<rows {
       outputEnergy += Double(VectorMath.sumOfSquares(y + row * columns, count: columns))
     }
   }
 
   func observe(_ routing: Routing) {
-    tokens += routing.tokens
     for (slot, expert) in routing.experts.enumerated() {
       count[expert] += 1
       weightBefore[expert] += Double(routing.weightsBefore[slot])

@@ -110,30 +110,6 @@ public struct QuantizedCheckpoint: Sendable {
   }
 }
 
-extension PackedMatrix {
-  /// The tensors that ``QuantizedCheckpoint`` reads.
-  ///
-  /// - Parameter weight: Name of the weight, ending in `.weight`.
-  /// - Returns: Codes, scales and, if asymmetric, zeros.
-  public func payloads(weight: String) -> [TensorPayload] {
-    let stem = String(weight.dropLast("weight".count))
-    let codes = TensorPayload(
-      name: "\(stem)codes", dtype: .uint8, shape: [rows, rowBytes], bytes: self.codes)
-    let scales = TensorPayload(
-      name: "\(stem)scales", dtype: .float16, shape: [rows, groups],
-      bytes: self.scales.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] })
-    guard !symmetric else { return [codes, scales] }
-    let zeros = BitStream.packed(self.zeros, bits: bits)
-    return [
-      codes, scales,
-      TensorPayload(name: "\(stem)zeros", dtype: .uint8, shape: [zeros.count], bytes: zeros),
-    ]
-  }
-
-  /// The metadata entry of ``QuantizedCheckpoint``.
-  public var layoutEntry: String { "\(bits)/\(groupSize)/\(columns)" }
-}
-
 /// `bits/groupSize/columns` of a packed weight.
 private struct PackedLayout {
   let bits: Int

@@ -35,29 +35,24 @@ public struct ModelQuantizer: Sendable {
   public func write(
     to directory: URL, progress: (_ layer: Int, _ layers: Int) -> Void = { _, _ in }
   ) throws -> [ModuleReport] {
-    var payloads: [TensorPayload] = []
-    var metadata = ["format": "assay.packed", "version": "1"]
+    let draft = try self.draft(in: directory)
+    let configuration = checkpoint.configuration
     var reports: [ModuleReport] = []
-    let layers = checkpoint.configuration.layerCount
-    for layer in 0..<layers {
-      for (module, packed, report) in try quantize(layer: layer) {
-        payloads += packed.payloads(weight: module.tensor)
-        metadata[module.tensor] = packed.layoutEntry
+    for layer in 0..<configuration.layerCount {
+      try quantize(layer: layer) { module, packed, report in
+        for payload in packed.payloads(weight: module.tensor) {
+          try draft.put(payload.name, bytes: payload.bytes)
+        }
         reports.append(report)
         checkpoint.releasePages(of: module.tensor)
       }
-      progress(layer + 1, layers)
+      progress(layer + 1, configuration.layerCount)
     }
-    let quantized = Set(reports.map(\.module))
-    for name in checkpoint.tensorNames where !quantized.contains(name) {
-      let info = try checkpoint.info(name)
-      payloads.append(
-        TensorPayload(
-          name: name, dtype: info.dtype, shape: info.shape,
-          bytes: try checkpoint.withBytes(of: name) { Array($0) }))
+    for name in plainTensors {
+      try draft.put(name, bytes: try checkpoint.withBytes(of: name) { Array($0) })
+      checkpoint.releasePages(of: name)
     }
-    try SafeTensorsWriter.write(
-      payloads, metadata: metadata, to: directory.appending(path: QuantizedCheckpoint.fileName))
+    try draft.commit()
     for name in ["config.json", "tokenizer.json"] {
       try FileManager.default.copyItem(
         at: checkpoint.directory.appending(path: name), to: directory.appending(path: name))
@@ -65,34 +60,64 @@ public struct ModelQuantizer: Sendable {
     return reports
   }
 
+  /// Names of the tensors that keep their precision.
+  private var plainTensors: [String] {
+    let quantized = Set(modules.map(\.tensor))
+    return checkpoint.tensorNames.filter { !quantized.contains($0) }
+  }
+
+  private var modules: [LinearModule] {
+    let configuration = checkpoint.configuration
+    return (0..<configuration.layerCount).flatMap { configuration.linearModules(layer: $0) }
+  }
+
+  /// The file with its header: sizes follow from the plan alone.
+  private func draft(in directory: URL) throws -> SafeTensorsDraft {
+    var metadata = ["format": "assay.packed", "version": "1"]
+    var tensors = try plainTensors.map { try checkpoint.info($0) }
+    for module in modules {
+      let grid = try method.grid(bits: try bits(module))
+      let storage = PackedTensors(
+        rows: module.rows, columns: module.columns, bits: grid.bits, groupSize: grid.groupSize,
+        symmetric: grid.symmetric)
+      metadata[module.tensor] = storage.layoutEntry
+      tensors += storage.tensors(of: module.tensor)
+    }
+    return try SafeTensorsDraft(
+      tensors, metadata: metadata, to: directory.appending(path: QuantizedCheckpoint.fileName))
+  }
+
   private typealias Outcome = (module: LinearModule, packed: PackedMatrix, report: ModuleReport)
 
-  private func quantize(layer: Int) throws -> [Outcome] {
+  private func quantize(
+    layer: Int, put: (LinearModule, PackedMatrix, ModuleReport) throws -> Void
+  ) throws {
     let configuration = checkpoint.configuration
     let statistics = try calibration.map {
-      try CalibrationLayer(layer, in: $0, experts: configuration.expertCount)
+      try CalibrationLayer(layer, in: $0, experts: configuration.expertCount(ofLayer: layer))
     }
-    var outcomes: [Outcome] = []
     // Modules that read the same input follow each other and share one factorization.
     var factor: (site: InputSite, factor: SharedFactor)?
     for module in configuration.linearModules(layer: layer) {
       let weights = try checkpoint.matrix(
         module.tensor, rows: module.rows, columns: module.columns)
       let grid = try method.grid(bits: try bits(module))
-      guard case .gptq(let damping) = method.solver, let statistics else {
-        outcomes.append(try roundToNearest(module, weights, grid, fallback: nil, tokens: nil))
+      guard case .gptq(let damping, let minimumTokens) = method.solver, let statistics else {
+        let outcome = try roundToNearest(module, weights, grid, fallback: nil, tokens: nil)
+        try put(outcome.module, outcome.packed, outcome.report)
         continue
       }
       if factor?.site != module.input {
         factor = (
           module.input,
-          try SharedFactor(module, statistics: statistics, damping: damping)
+          try SharedFactor(
+            module, statistics: statistics, damping: damping, minimumTokens: minimumTokens)
         )
       }
       guard let shared = factor?.factor else { continue }
-      outcomes.append(try solve(module, weights, grid, shared))
+      let outcome = try solve(module, weights, grid, shared)
+      try put(outcome.module, outcome.packed, outcome.report)
     }
-    return outcomes
   }
 
   private func solve(
@@ -138,10 +163,13 @@ private enum SharedFactor {
   case unavailable(ModuleReport.Fallback, tokens: Int)
 
   /// H = 2S/n, damped and factored.
-  init(_ module: LinearModule, statistics: CalibrationLayer, damping: Double) throws {
+  init(
+    _ module: LinearModule, statistics: CalibrationLayer, damping: Double, minimumTokens: Int
+  ) throws {
     let tokens = try statistics.tokens(at: module.input)
-    guard tokens > 0 else {
-      self = .unavailable(.roundToNearestWithoutTokens, tokens: 0)
+    guard tokens >= max(minimumTokens, 1) else {
+      self = .unavailable(
+        tokens == 0 ? .roundToNearestWithoutTokens : .roundToNearestWithFewTokens, tokens: tokens)
       return
     }
     var hessian = try statistics.sum(at: module.input, order: module.columns)

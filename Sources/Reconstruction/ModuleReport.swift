@@ -6,6 +6,8 @@ public struct ModuleReport: Codable, Sendable, Equatable {
   public enum Fallback: String, Codable, Sendable {
     /// Calibration sent no token here, so that there is no Hessian.
     case roundToNearestWithoutTokens = "rtn-no-tokens"
+    /// Fewer tokens came here than the method asks for.
+    case roundToNearestWithFewTokens = "rtn-few-tokens"
     /// The Hessian stayed indefinite at the largest damping.
     case roundToNearestAfterFailure = "rtn-not-positive-definite"
   }

@@ -4,9 +4,14 @@ import Quantization
 public struct QuantizationMethod: Sendable, Equatable {
   public enum Solver: Sendable, Equatable {
     case roundToNearest
-    /// - Parameter damping: Share of the Hessian's mean diagonal added to its diagonal.
-    case gptq(damping: Double)
+    /// - Parameters:
+    ///   - damping: Share of the Hessian's mean diagonal added to its diagonal.
+    ///   - minimumTokens: Modules with fewer calibration tokens are rounded to nearest, and counted:
+    ///     compensation fitted to a few tokens is noise for all others.
+    case gptq(damping: Double, minimumTokens: Int)
   }
+
+  public static let defaultMinimumTokens = 32
 
   public var solver: Solver
   /// Weights along the input that share a scale.

@@ -6,7 +6,8 @@ import MoEModels
 import Quantization
 import Tensors
 
-/// Fills a sensitivity table whose units are experts.
+/// Fills a sensitivity table whose units are experts: the routed ones, shared ones, and the MLPs of
+/// dense layers, which are experts that see every token.
 ///
 /// Loss of an expert at b bits (DECISIONS: Sensitivity), Δ being the error of rounding to nearest:
 ///
@@ -58,18 +59,18 @@ public struct ExpertMeasurement: Sendable {
     var values: [Score: [Double]] = [:]
     for layer in 0..<configuration.layerCount {
       let statistics = try calibration.map {
-        try CalibrationLayer(layer, in: $0, experts: configuration.expertCount)
+        try CalibrationLayer(
+          layer, in: $0, experts: configuration.expertCount(ofLayer: layer))
       }
-      for expert in 0..<configuration.expertCount {
-        let modules = configuration.expertModules(layer: layer, expert: expert)
+      for (block, modules) in configuration.gatedBlocks(layer: layer) {
         let weights = try modules.map {
           try checkpoint.matrix($0.tensor, rows: $0.rows, columns: $0.columns)
         }
         units.append(
-          try unit(Array(zip(modules, weights)), layer: layer, expert: expert, statistics))
+          try unit(Array(zip(modules, weights)), layer: layer, block: block, statistics))
         for score in scores {
           values[score, default: []].append(
-            try value(of: score, weights, expert: expert, statistics))
+            try value(of: score, weights, block: block, statistics))
         }
         for module in modules { checkpoint.releasePages(of: module.tensor) }
       }
@@ -81,7 +82,7 @@ public struct ExpertMeasurement: Sendable {
   }
 
   private func unit(
-    _ modules: [(module: LinearModule, weights: Matrix)], layer: Int, expert: Int,
+    _ modules: [(module: LinearModule, weights: Matrix)], layer: Int, block: GatedBlock,
     _ statistics: CalibrationLayer?
   ) throws -> BitAllocation.Unit {
     let moments = try statistics.map { statistics in
@@ -93,7 +94,8 @@ public struct ExpertMeasurement: Sendable {
       }
     }
     return BitAllocation.Unit(
-      id: LinearModule.expertUnit(layer: layer, expert: expert), layer: layer, expert: expert,
+      id: LinearModule.unit(layer: layer, block), layer: layer,
+      expert: modules.first?.module.expert,
       weights: modules.reduce(0) { $0 + $1.module.weights },
       levels: try levels.map { bits in
         let grid = try AffineGrid(bits: bits, groupSize: groupSize, symmetric: symmetric)
@@ -124,12 +126,14 @@ public struct ExpertMeasurement: Sendable {
   }
 
   private func value(
-    of score: Score, _ weights: [Matrix], expert: Int, _ statistics: CalibrationLayer?
+    of score: Score, _ weights: [Matrix], block: GatedBlock, _ statistics: CalibrationLayer?
   ) throws -> Double {
     switch score {
     case .weightOutlier: return weights.map(Self.outlierScore).max() ?? 0
     case .frequency, .routingWeight:
       guard let statistics else { throw MeasurementError.needsCalibration(score.rawValue) }
+      // Shared experts and dense MLPs see every token with weight 1.
+      guard case .expert(let expert) = block else { return 1 }
       let tokens = Double(max(statistics.tokens, 1))
       return score == .frequency
         ? Double(statistics.count[expert]) / tokens : statistics.weightAfter[expert] / tokens

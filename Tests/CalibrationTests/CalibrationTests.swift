@@ -83,9 +83,9 @@ struct CalibrationTests {
       #expect(abs(layer.weightAfter.reduce(0, +) - 120) < 1e-4)
       #expect(try layer.tokens(at: .queryKeyValue) == 120)
       for expert in 0..<4 {
-        #expect(try layer.tokens(at: .gateUp(expert: expert)) == Int(layer.count[expert]))
+        #expect(try layer.tokens(at: .gateUp(.expert(expert))) == Int(layer.count[expert]))
         let site = "\(root)/experts/00\(expert)/down_in"
-        let sum = try layer.sum(at: .down(expert: expert), order: 96)
+        let sum = try layer.sum(at: .down(.expert(expert)), order: 96)
         let expected: [Double] = try golden.read("\(site)/hessian")
         #expect(difference(sum.packed.map { Double($0) }, expected) <= 1e-4)
         // The diagonal of S is Σ x², which is kept apart in f64; S is stored in f32.
@@ -177,9 +177,9 @@ struct CalibrationTests {
     let layer = try CalibrationLayer(0, in: calibration, experts: 4)
     let unused = try #require(layer.count.firstIndex(of: 0))
     #expect(layer.count.count { $0 == 0 } == 2)
-    #expect(try layer.tokens(at: .down(expert: unused)) == 0)
-    #expect(try layer.sum(at: .down(expert: unused), order: 96).packed.allSatisfy { $0 == 0 })
-    #expect(try layer.absmax(at: .gateUp(expert: unused)).allSatisfy { $0 == 0 })
+    #expect(try layer.tokens(at: .down(.expert(unused))) == 0)
+    #expect(try layer.sum(at: .down(.expert(unused)), order: 96).packed.allSatisfy { $0 == 0 })
+    #expect(try layer.absmax(at: .gateUp(.expert(unused))).allSatisfy { $0 == 0 })
   }
 }
 

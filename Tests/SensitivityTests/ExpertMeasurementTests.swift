@@ -61,7 +61,7 @@ struct ExpertMeasurementTests {
     for (layer, expert) in [(0, 1), (1, 3)] {
       let statistics = try CalibrationLayer(layer, in: calibration, experts: 4)
       var expected = 0.0
-      for module in model.checkpoint.configuration.expertModules(layer: layer, expert: expert) {
+      for module in model.checkpoint.configuration.gatedBlocks(layer: layer)[expert].modules {
         let weights = try model.checkpoint.matrix(
           module.tensor, rows: module.rows, columns: module.columns)
         let rounded = try RoundToNearest.quantize(

@@ -46,6 +46,9 @@ public struct ModelConfiguration: Sendable, Equatable {
     mixture.flatMap { $0.denseLayers.contains(layer) ? nil : $0 }
   }
 
+  /// Routed experts of a layer; 0 where it has one MLP for all tokens.
+  public func expertCount(ofLayer layer: Int) -> Int { mixture(ofLayer: layer)?.expertCount ?? 0 }
+
   /// Reads and checks `config.json`.
   ///
   /// - Throws: ``ConfigurationError``.

@@ -29,14 +29,15 @@ final class AtomicFile {
     unlink(temporaryPath)
   }
 
-  /// Writes all bytes at the end.
+  /// Writes all bytes at an offset.
   ///
   /// - Throws: ``CheckpointError/cannotWrite(file:reason:)``.
-  func append(_ bytes: [UInt8]) throws(CheckpointError) {
+  func write(_ bytes: [UInt8], at offset: Int) throws(CheckpointError) {
     var done = 0
     while done < bytes.count {
       let written = bytes.withUnsafeBytes { buffer in
-        write(descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done)
+        pwrite(
+          descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done, offset + done)
       }
       if written < 0 && errno == EINTR { continue }
       guard written > 0 else { throw failure() }

@@ -58,19 +58,25 @@ public enum SafeTensorsWriter {
     _ tensors: [TensorInfo], metadata: [String: String], to url: URL,
     bytes: (TensorInfo) throws -> [UInt8]
   ) throws {
-    try checkNames(tensors, file: url.path)
+    let draft = try SafeTensorsDraft(tensors, metadata: metadata, to: url)
+    for tensor in tensors { try draft.put(tensor.name, bytes: try bytes(tensor)) }
+    try draft.commit()
+  }
+
+  /// Where each tensor lies behind the header, and the header.
+  static func layout(
+    of tensors: [TensorInfo], metadata: [String: String], file: String
+  ) throws(CheckpointError) -> (header: [UInt8], offsets: [String: Int]) {
+    try checkNames(tensors, file: file)
     let ordered = tensors.sorted(by: isStoredBefore)
-    let file = try AtomicFile(url)
-    try file.append(header(of: ordered, metadata: metadata))
+    let header = header(of: ordered, metadata: metadata)
+    var offsets: [String: Int] = [:]
+    var end = header.count
     for tensor in ordered {
-      let content = try bytes(tensor)
-      guard content.count == tensor.byteCount else {
-        throw CheckpointError.wrongByteCount(
-          file: url.path, tensor: tensor.name, expected: tensor.byteCount, found: content.count)
-      }
-      try file.append(content)
+      offsets[tensor.name] = end
+      end += tensor.byteCount
     }
-    try file.commit()
+    return (header, offsets)
   }
 
   private static func checkNames(_ tensors: [TensorInfo], file: String) throws(CheckpointError) {

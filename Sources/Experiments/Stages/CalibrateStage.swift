@@ -48,11 +48,8 @@ public struct CalibrateStage: Sendable {
   /// Bytes of the packed triangles of all layers; the other arrays are small beside them.
   private func expectedBytes() throws -> Int {
     let c = try ModelFolder(model).configuration
-    let layer = InputSite.all(experts: c.expertCount).reduce(0) { sum, site in
-      let width = site.width(in: c)
-      return sum + 4 * width * (width + 1) / 2 + 12 * width
-    }
-    return layer * c.layerCount
+    let widths = (0..<c.layerCount).flatMap { c.inputSites(layer: $0).map(\.width) }
+    return widths.reduce(0) { sum, width in sum + 2 * width * (width + 1) + 12 * width }
   }
 
   /// Writes the layer files and `calibration.json` into the context's folder.

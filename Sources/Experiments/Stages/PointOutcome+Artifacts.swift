@@ -63,7 +63,7 @@ extension PointOutcome {
     let modules = try (0..<configuration.layerCount).flatMap { layer in
       try configuration.linearModules(layer: layer).map { module in
         QuantizedModule(
-          name: module.tensor, part: module.expert == nil ? .attention : .expert,
+          name: module.tensor, part: module.unit == nil ? .attention : .expert,
           weights: module.weights,
           codeBits: Double(try checkpoint.info(module.tensor).byteCount * 8), metadataBits: 0)
       }

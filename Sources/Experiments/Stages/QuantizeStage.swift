@@ -56,7 +56,7 @@ public struct QuantizeStage: Sendable {
     let checkpoint = try Checkpoint(model)
     let c = checkpoint.configuration
     let units = (0..<c.layerCount).flatMap { layer in
-      (0..<c.expertCount).map { LinearModule.expertUnit(layer: layer, expert: $0) }
+      c.gatedBlocks(layer: layer).map { LinearModule.unit(layer: layer, $0.block) }
     }
     let plan = try Self.plan(url, units: units)
     let bits = try Dictionary(

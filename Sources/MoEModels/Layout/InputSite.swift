@@ -5,6 +5,11 @@ public enum GatedBlock: Sendable, Hashable {
   case shared
   /// The only MLP of a dense layer.
   case dense
+
+  /// nil for what every token goes through.
+  public var expert: Int? {
+    if case .expert(let index) = self { index } else { nil }
+  }
 }
 
 /// A place in a decoder layer where projections read their input; those that read the same input

@@ -33,9 +33,7 @@ public struct LinearModule: Sendable, Equatable {
   public var weights: Int { rows * columns }
 
   /// nil outside of routed experts.
-  public var expert: Int? {
-    if case .expert(let index) = block { index } else { nil }
-  }
+  public var expert: Int? { block?.expert }
 
   /// Name of the MLP that this projection belongs to, as plans call it; nil in attention.
   public var unit: String? { block.map { Self.unit(layer: layer, $0) } }
