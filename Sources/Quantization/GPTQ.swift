@@ -1,17 +1,42 @@
 import Tensors
 
+/// What the scales of a group are computed from.
+public enum GroupScales: String, Sendable, CaseIterable {
+  /// The weights as updated by every column before the group.
+  case fresh
+  /// The weights as they were when the block of columns began that holds the group's first one:
+  /// what the published code does. Fresh where groups begin with blocks.
+  case stale
+  /// The weights before anything was rounded, groups being those of the original order
+  /// (`static_groups`); scales are then those of rounding to nearest.
+  case fixed = "static"
+}
+
 /// Choices of the solver that change its results.
 public struct GPTQOptions: Sendable, Equatable {
   /// λ = relativeDamping · mean(diag H) is added to the diagonal of H.
   public var relativeDamping: Double
+  public var columns: ColumnRule
+  public var scales: GroupScales
+  /// Columns after which all later ones are updated. Changes results, rounding apart, only with
+  /// ``GroupScales/stale``.
+  public var blockSize: Int
 
-  public init(relativeDamping: Double = 0.01) {
+  public init(
+    relativeDamping: Double = 0.01, columns: ColumnRule = .natural, scales: GroupScales = .fresh,
+    blockSize: Int = 128
+  ) {
     self.relativeDamping = relativeDamping
+    self.columns = columns
+    self.scales = scales
+    self.blockSize = blockSize
   }
 }
 
 /// A quantized matrix and what it took.
 public struct GPTQResult: Sendable, Equatable {
+  /// In the order of the columns; has a ``PackedMatrix/groupIndex`` if groups follow the order of
+  /// rounding and that is another one.
   public let packed: PackedMatrix
   /// Σ (w - ŵ)² / (2 U_ii²) over all weights as they were when rounded; equals
   /// tr(Δ (H + λI) Δᵀ) / 2.
@@ -29,9 +54,8 @@ public struct GPTQResult: Sendable, Equatable {
 ///     U: H⁻¹ = Uᵀ U, H damped        e = (w_i - ŵ_i) / U_ii
 ///     w_j -= e · U_ij  for j > i      loss += e² / 2
 ///
-/// Scales of a group are chosen when its first column is reached, from the weights as updated up
-/// to there ("fresh"; the published code misses the updates inside its block of 128 columns).
-/// Columns are taken in their order. Weights are held in 32 bits, the factorization is in 64.
+/// Weights are held in 32 bits, the factorization is in 64. With a diagonal Hessian no column makes
+/// up for another, and codes are those of rounding to nearest.
 /// - SeeAlso: Frantar et al. 2022, arXiv:2210.17323; METHODS §2.2.
 public struct GPTQ: Sendable {
   public let grid: AffineGrid
@@ -49,40 +73,52 @@ public struct GPTQ: Sendable {
   ///   - hessian: H = 2 S / n, order `inputs`, without damping.
   /// - Returns: The codes, the loss and what the factorization took.
   /// - Throws: ``QuantizationError`` for weights or Hessians that are not finite, a Hessian that is
-  ///   zero, or one that is not positive definite even with λ = mean(diag H).
-  /// - Complexity: rows · columns² / 2 + 2 columns³ / 3 multiply-adds.
+  ///   zero, one that is not positive definite even with λ = mean(diag H), or one whose blocks
+  ///   split groups.
+  /// - Complexity: rows · columns² / 2 + 2 columns³ / 3 multiply-adds for a full Hessian.
   public func quantize(
-    _ weights: Matrix, hessian: SymmetricMatrix
+    _ weights: Matrix, hessian: SecondMoments
   ) throws(QuantizationError) -> GPTQResult {
-    try check(weights, order: hessian.order)
-    let factor = try DampedFactor(of: hessian, relativeDamping: options.relativeDamping)
+    try check(weights, order: hessian.order, storage: hessian.storage)
+    let factor = try DampedFactor(
+      of: hessian, relativeDamping: options.relativeDamping, columns: options.columns)
     return try quantize(weights, factor: factor)
   }
 
-  /// The same with a factor that is at hand; `options` are not read.
+  /// The same for a full Hessian.
+  public func quantize(
+    _ weights: Matrix, hessian: SymmetricMatrix
+  ) throws(QuantizationError) -> GPTQResult {
+    try quantize(weights, hessian: .full(hessian))
+  }
+
+  /// The same with a factor that is at hand; damping and order of the columns are the factor's.
   ///
   /// - Parameters:
   ///   - weights: W, shape `[outputs, inputs]`.
   ///   - factor: Of the damped Hessian, order `inputs`.
   /// - Returns: The codes, the loss and what the factorization took.
-  /// - Throws: ``QuantizationError`` for weights that are not finite and scales too large to store.
-  /// - Complexity: rows · columns² / 2 multiply-adds.
+  /// - Throws: ``QuantizationError`` for weights that are not finite, scales too large to store, and
+  ///   blocks that split groups.
+  /// - Complexity: rows · columns² / 2 multiply-adds for a full Hessian.
   public func quantize(
     _ weights: Matrix, factor: DampedFactor
   ) throws(QuantizationError) -> GPTQResult {
-    try check(weights, order: factor.upper.rows)
-    let tiles = concurrentTiles(rows: weights.rows, tileRows: Lanes.scalarCount) { rows in
+    try check(weights, order: factor.columns, storage: factor.storage)
+    let solver = ColumnSolver<Float>(grid: grid, options: options, factor: factor)
+    let chunks = concurrentTiles(rows: weights.rows, tileRows: solver.chunkRows) { rows in
       Result { () throws(QuantizationError) in
-        var lanes = weights.lanes(ofRows: rows)
-        for column in factor.deadColumns { lanes[column] = Lanes() }
-        return try solve(&lanes, rows: rows, factor: factor.upper.storage)
+        let tiles = weights.tiles(ofRows: rows)
+        let solved = try solver.solve(tiles, rows: rows)
+        return (tiles: solved.map { PackedTile($0.tile) }, loss: solved.reduce(0) { $0 + $1.loss })
       }
     }
     var codes = GridCodes(grid: grid, rows: weights.rows, columns: weights.columns)
+    codes.groupIndex = solver.groupIndex
     var loss = 0.0
-    for tile in tiles {
-      let solved = try tile.get()
-      codes.append(solved.tile)
+    for chunk in chunks {
+      let solved = try chunk.get()
+      for tile in solved.tiles { codes.append(tile) }
       loss += solved.loss
     }
     return GPTQResult(
@@ -90,49 +126,20 @@ public struct GPTQ: Sendable {
       dampingEscalations: factor.escalations, deadColumns: factor.deadColumns.count)
   }
 
-  private func check(_ weights: Matrix, order: Int) throws(QuantizationError) {
+  private func check(
+    _ weights: Matrix, order: Int, storage: MomentStorage
+  ) throws(QuantizationError) {
     guard weights.columns == order else {
       throw .shapesDiffer(weights: [weights.rows, weights.columns], hessianOrder: order)
     }
+    guard options.blockSize >= 1 else { throw .unsupportedBlockSize(options.blockSize) }
+    if case .blockDiagonal(let blockSize) = storage, let groupSize = grid.groupSize,
+      !blockSize.isMultiple(of: groupSize)
+    {
+      throw .blockSplitsGroup(blockSize: blockSize, groupSize: groupSize)
+    }
     if let place = weights.firstNonFinite {
       throw .notFiniteWeight(row: place.row, column: place.column)
-    }
-  }
-
-  /// Rounds the rows of one tile.
-  ///
-  /// - Parameters:
-  ///   - weights: Up to sixteen rows, shape `[columns]`; holds the updated weights on return.
-  ///   - rows: Where they lie in the matrix.
-  ///   - factor: U, shape `[columns, columns]`.
-  /// - Returns: Codes with their scales, and Σ e² / 2.
-  /// - Throws: ``QuantizationError/scaleOverflow(scale:row:group:)``.
-  func solve<Scalar: GridScalar>(
-    _ weights: inout [SIMD16<Scalar>], rows: Range<Int>, factor: [Scalar]
-  ) throws(QuantizationError) -> (tile: GridTile<Scalar>, loss: Double) {
-    let columns = weights.count
-    var tile = GridTile<Scalar>(grid: grid, rows: rows.count, columns: columns)
-    var losses = SIMD16<Double>()
-    for column in 0..<columns {
-      if column.isMultiple(of: tile.groupSize) {
-        try tile.startGroup(at: column, weights: weights, firstRow: rows.lowerBound)
-      }
-      let rounded = tile.round(weights[column], column: column)
-      let error = (weights[column] - rounded) / factor[column * columns + column]
-      let wide = SIMD16<Double>(error)
-      losses += wide * wide
-      subtract(error, times: factor, row: column, from: &weights)
-    }
-    return (tile, losses.sum() / 2)
-  }
-
-  /// w_j -= e · U_ij for every j > i.
-  private func subtract<Scalar: GridScalar>(
-    _ error: SIMD16<Scalar>, times factor: [Scalar], row: Int, from weights: inout [SIMD16<Scalar>]
-  ) {
-    let start = row * weights.count
-    for column in row + 1..<weights.count {
-      weights[column] -= error * factor[start + column]
     }
   }
 }

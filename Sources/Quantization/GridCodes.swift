@@ -9,8 +9,10 @@ struct GridCodes: Sendable {
   var codes: [UInt8] = []
   /// Shape `[rows, groups]`.
   var scales: [Float] = []
-  /// Shape `[rows, groups]`.
+  /// Shape `[rows, groups]`; not read if symmetric.
   var zeros: [UInt8] = []
+  /// Group of each column; nil: `column / groupSize`.
+  var groupIndex: [Int32]?
 
   init(grid: AffineGrid, rows: Int, columns: Int) {
     self.grid = grid
@@ -18,8 +20,8 @@ struct GridCodes: Sendable {
     self.columns = columns
   }
 
-  mutating func append(_ tile: GridTile<Float>) {
-    codes += tile.packedCodes
+  mutating func append(_ tile: PackedTile) {
+    codes += tile.codes
     scales += tile.scales
     zeros += tile.zeros
   }
@@ -31,6 +33,19 @@ struct GridCodes: Sendable {
       rows: rows, columns: columns, bits: grid.bits, groupSize: grid.groupSize(columns: columns),
       symmetric: grid.symmetric, codes: codes,
       scales: scales.map { Float16(HalfPrecision.roundedToFloat16($0)).bitPattern },
-      zeros: grid.symmetric ? [] : zeros)
+      zeros: grid.symmetric ? [] : zeros, groupIndex: groupIndex)
+  }
+}
+
+/// The rows of one tile in the form of ``GridCodes``.
+struct PackedTile: Sendable {
+  let codes: [UInt8]
+  let scales: [Float]
+  let zeros: [UInt8]
+
+  init(_ tile: GridTile<Float>) {
+    codes = tile.packedCodes
+    scales = tile.scales
+    zeros = tile.zeros
   }
 }

@@ -1,19 +1,5 @@
 import Tensors
 
-/// What the solver computes in: `Float` for weights, `Double` to check the arithmetic itself.
-protocol GridScalar: SIMDScalar, BinaryFloatingPoint, Codable, Sendable
-where SIMD16Storage: Sendable {
-  /// The value as a code; it must be whole and in 0…255.
-  var code: UInt8 { get }
-}
-// The concrete conversions are single instructions, the generic one is not.
-extension Float: GridScalar {
-  var code: UInt8 { UInt8(self) }
-}
-extension Double: GridScalar {
-  var code: UInt8 { UInt8(self) }
-}
-
 /// Sixteen rows side by side: lane r of element c is weight (row r, column c).
 ///
 /// Rows are independent given the factor, so a vector over rows needs no reduction and gives the
@@ -23,74 +9,167 @@ typealias Lanes = SIMD16<Float>
 /// Codes and group parameters of the rows of one tile, as they are filled column by column.
 struct GridTile<Scalar: GridScalar>: Sendable {
   let grid: AffineGrid
-  let rows: Int
+  /// Where the rows lie in the matrix; at most sixteen.
+  let rows: Range<Int>
   let columns: Int
   let groupSize: Int
-  /// Shape `[rows, columns]`.
-  private var codes: [UInt8]
-  /// Shape `[rows, groups]`.
-  private(set) var scales: [Scalar]
-  /// Shape `[rows, groups]`.
-  private(set) var zeros: [UInt8]
-  private let groups: Int
-  private var scale = SIMD16<Scalar>(repeating: 1)
-  private var zero = SIMD16<Scalar>()
+  let groups: Int
+  /// Shape `[columns]`, a lane per row.
+  private var codes: [SIMD16<UInt8>]
+  /// Shape `[groups]`.
+  private var scaleLanes: [SIMD16<Scalar>]
+  /// Shape `[groups]`.
+  private var zeroLanes: [SIMD16<Scalar>]
 
-  init(grid: AffineGrid, rows: Int, columns: Int) {
+  init(grid: AffineGrid, rows: Range<Int>, columns: Int) {
     self.grid = grid
     self.rows = rows
     self.columns = columns
     groupSize = grid.groupSize(columns: columns)
     groups = (columns + groupSize - 1) / groupSize
-    codes = [UInt8](repeating: 0, count: rows * columns)
-    scales = [Scalar](repeating: 0, count: rows * groups)
-    zeros = [UInt8](repeating: 0, count: rows * groups)
+    codes = [SIMD16<UInt8>](repeating: SIMD16(), count: columns)
+    scaleLanes = [SIMD16<Scalar>](repeating: SIMD16(repeating: 1), count: groups)
+    zeroLanes = [SIMD16<Scalar>](repeating: SIMD16(), count: groups)
   }
 
-  /// Chooses scale and zero point of the group that starts at `column`, for every row.
-  mutating func startGroup(
-    at column: Int, weights: [SIMD16<Scalar>], firstRow: Int
+  /// Chooses scale and zero point of a group, for every row.
+  ///
+  /// - Parameters:
+  ///   - group: Index of the group.
+  ///   - weights: Its weights, in any order.
+  /// - Throws: ``QuantizationError/scaleOverflow(scale:row:group:)``.
+  mutating func chooseScales(
+    ofGroup group: Int, from weights: [SIMD16<Scalar>]
   ) throws(QuantizationError) {
-    var (low, high) = (SIMD16<Scalar>(), SIMD16<Scalar>())
-    for index in column..<min(column + groupSize, columns) {
-      let values = weights[index]
-      low.replace(with: values, where: values .< low)
-      high.replace(with: values, where: values .> high)
-    }
-    let group = column / groupSize
-    for row in 0..<rows {
-      guard let parameters = grid.parameters(low: low[row], high: high[row]) else {
-        let scale = grid.exactScale(low: low[row], high: high[row])
-        throw .scaleOverflow(scale: Float(scale), row: firstRow + row, group: group)
-      }
-      scale[row] = parameters.scale
-      zero[row] = parameters.zero
-      scales[row * groups + group] = parameters.scale
-      zeros[row * groups + group] = parameters.zero.code
+    for (row, fit) in try fits(weights, group: group).enumerated() {
+      scaleLanes[group][row] = fit.scale
+      zeroLanes[group][row] = fit.zero
     }
   }
 
   /// Codes one column of weights and returns the values they stand for, ŵ = s (q - z).
-  mutating func round(_ weights: SIMD16<Scalar>, column: Int) -> SIMD16<Scalar> {
-    let unclamped = (weights / scale).rounded(.toNearestOrEven) + zero
-    let code = unclamped.clamped(
-      lowerBound: SIMD16(), upperBound: SIMD16(repeating: Scalar(grid.largestCode)))
-    for row in 0..<rows {
-      codes[row * columns + column] = code[row].code
-    }
+  @inline(__always)
+  mutating func round(_ weights: SIMD16<Scalar>, column: Int, group: Int) -> SIMD16<Scalar> {
+    let (scale, zero) = (scaleLanes[group], zeroLanes[group])
+    let code = self.code(of: weights, scale: scale, zero: zero)
+    codes[column] = SIMD16<UInt8>(truncatingIfNeeded: SIMD16<Int32>(code))
     return scale * (code - zero)
   }
 
-  func code(row: Int, column: Int) -> UInt8 { codes[row * columns + column] }
+  @inline(__always)
+  private func code(
+    of weights: SIMD16<Scalar>, scale: SIMD16<Scalar>, zero: SIMD16<Scalar>
+  ) -> SIMD16<Scalar> {
+    if grid.bits == 1 { return SIMD16().replacing(with: 1, where: weights .>= 0) }
+    let unclamped = (weights / scale).rounded(.toNearestOrEven) + zero
+    return unclamped.clamped(
+      lowerBound: SIMD16(), upperBound: SIMD16(repeating: Scalar(grid.largestCode)))
+  }
+
+  func code(row: Int, column: Int) -> UInt8 { codes[column][row] }
+
+  /// Shape `[rows, groups]`.
+  var scales: [Scalar] {
+    rows.indices.flatMap { row in scaleLanes.map { $0[row - rows.lowerBound] } }
+  }
+
+  /// Zero points, shape `[rows, groups]`; empty if symmetric.
+  var zeros: [UInt8] {
+    guard !grid.symmetric else { return [] }
+    return rows.indices.flatMap { row in zeroLanes.map { $0[row - rows.lowerBound].code } }
+  }
 
   /// The codes as bit streams, shape `[rows, rowBytes]`.
   var packedCodes: [UInt8] {
     var bytes: [UInt8] = []
-    for row in 0..<rows {
-      let rowCodes = Array(codes[row * columns..<(row + 1) * columns])
-      bytes += BitStream.packed(rowCodes, bits: grid.bits)
+    for row in 0..<rows.count {
+      bytes += BitStream.packed(codes.map { $0[row] }, bits: grid.bits)
     }
     return bytes
+  }
+}
+
+extension GridTile {
+  private typealias Fit = (scale: Scalar, zero: Scalar)
+
+  /// One for each row of the tile.
+  private func fits(_ weights: [SIMD16<Scalar>], group: Int) throws(QuantizationError) -> [Fit] {
+    if grid.bits == 1 { return try signFits(weights, group: group) }
+    var (low, high) = (SIMD16<Scalar>(), SIMD16<Scalar>())
+    for values in weights {
+      low.replace(with: values, where: values .< low)
+      high.replace(with: values, where: values .> high)
+    }
+    guard let search = grid.rangeSearch else {
+      return try rangeFits(low: low, high: high, group: group)
+    }
+    return try searchedFits(search, weights, low: low, high: high, group: group)
+  }
+
+  private func rangeFits(
+    low: SIMD16<Scalar>, high: SIMD16<Scalar>, group: Int
+  ) throws(QuantizationError) -> [Fit] {
+    var fits: [Fit] = []
+    for row in 0..<rows.count {
+      guard let fit = grid.parameters(low: low[row], high: high[row]) else {
+        let scale = grid.exactScale(low: low[row], high: high[row])
+        throw .scaleOverflow(scale: Float(scale), row: rows.lowerBound + row, group: group)
+      }
+      fits.append(fit)
+    }
+    return fits
+  }
+
+  private func signFits(
+    _ weights: [SIMD16<Scalar>], group: Int
+  ) throws(QuantizationError) -> [Fit] {
+    var sum = SIMD16<Double>()
+    for values in weights {
+      sum += SIMD16<Double>(values.replacing(with: -values, where: values .< 0))
+    }
+    var fits: [Fit] = []
+    for row in 0..<rows.count {
+      let mean = Scalar(sum[row] / Double(max(weights.count, 1)))
+      guard let fit = grid.signParameters(meanMagnitude: mean) else {
+        throw .scaleOverflow(scale: Float(2 * mean), row: rows.lowerBound + row, group: group)
+      }
+      fits.append(fit)
+    }
+    return fits
+  }
+
+  private func searchedFits(
+    _ search: RangeSearch, _ weights: [SIMD16<Scalar>], low: SIMD16<Scalar>,
+    high: SIMD16<Scalar>, group: Int
+  ) throws(QuantizationError) -> [Fit] {
+    var best: [Fit] = []
+    var smallest = SIMD16<Double>(repeating: .infinity)
+    for factor in search.factors {
+      let factor = Scalar(factor)
+      let fits = try rangeFits(low: factor * low, high: factor * high, group: group)
+      if best.isEmpty { best = fits }
+      let distance = self.distance(weights, fits, norm: Scalar(search.norm))
+      for row in 0..<rows.count where distance[row] < smallest[row] {
+        smallest[row] = distance[row]
+        best[row] = fits[row]
+      }
+    }
+    return best
+  }
+
+  /// Σ |ŵ - w|^norm for each row.
+  private func distance(
+    _ weights: [SIMD16<Scalar>], _ fits: [Fit], norm: Scalar
+  ) -> SIMD16<Double> {
+    var (scale, zero) = (SIMD16<Scalar>(repeating: 1), SIMD16<Scalar>())
+    for (row, fit) in fits.enumerated() { (scale[row], zero[row]) = fit }
+    var sum = SIMD16<Double>()
+    for values in weights {
+      let error = scale * (code(of: values, scale: scale, zero: zero) - zero) - values
+      sum += SIMD16<Double>(
+        Scalar.power(error.replacing(with: -error, where: error .< 0), norm))
+    }
+    return sum
   }
 }
 

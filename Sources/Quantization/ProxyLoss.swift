@@ -18,6 +18,10 @@ public enum ProxyLoss {
   public static func total(
     weights: Matrix, quantized: PackedMatrix, under moments: SymmetricMatrix
   ) -> Double {
+    total(of: difference(weights: weights, quantized: quantized), under: moments)
+  }
+
+  private static func difference(weights: Matrix, quantized: PackedMatrix) -> Matrix {
     precondition(
       weights.rows == quantized.rows && weights.columns == quantized.columns,
       "[\(weights.rows), \(weights.columns)] against [\(quantized.rows), \(quantized.columns)]")
@@ -25,7 +29,45 @@ public enum ProxyLoss {
     for index in difference.storage.indices {
       difference.storage[index] -= weights.storage[index]
     }
-    return total(of: difference, under: moments)
+    return difference
+  }
+
+  /// tr(Δ S Δᵀ) with what was kept of S; what was not counts as zero.
+  public static func total(of difference: Matrix, under moments: SecondMoments) -> Double {
+    perRow(of: difference, under: moments).reduce(0, +)
+  }
+
+  /// tr(Δ S Δᵀ) for Δ = quantized - weights, with what was kept of S.
+  public static func total(
+    weights: Matrix, quantized: PackedMatrix, under moments: SecondMoments
+  ) -> Double {
+    total(of: difference(weights: weights, quantized: quantized), under: moments)
+  }
+
+  /// The diagonal of Δ S Δᵀ with what was kept of S, shape `[outputs]`.
+  public static func perRow(of difference: Matrix, under moments: SecondMoments) -> [Double] {
+    precondition(
+      difference.columns == moments.order,
+      "[\(difference.rows), \(difference.columns)] under order \(moments.order)")
+    switch moments {
+    case .full(let matrix): return perRow(of: difference, under: matrix)
+    case .diagonal(let squares):
+      return (0..<difference.rows).map { row in
+        squares.enumerated().reduce(0) { sum, square in
+          let error = Double(difference[row, square.offset])
+          return sum + error * error * Double(square.element)
+        }
+      }
+    case .blockDiagonal(let matrix):
+      var result = [Double](repeating: 0, count: difference.rows)
+      var start = 0
+      for block in matrix.blocks {
+        let part = difference.columns(start..<start + block.order)
+        for (row, loss) in perRow(of: part, under: block).enumerated() { result[row] += loss }
+        start += block.order
+      }
+      return result
+    }
   }
 
   /// The diagonal of Δ S Δᵀ, shape `[outputs]`, each in double precision.

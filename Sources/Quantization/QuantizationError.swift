@@ -2,6 +2,10 @@
 public enum QuantizationError: Error, Equatable {
   case unsupportedBits(Int)
   case unsupportedGroupSize(Int)
+  case unsupportedRangeSearch(RangeSearch)
+  case unsupportedBlockSize(Int)
+  /// A block of a block-diagonal Hessian ends inside a group.
+  case blockSplitsGroup(blockSize: Int, groupSize: Int)
   case notFiniteWeight(row: Int, column: Int)
   /// The scale a group needs is above the largest binary16 number.
   case scaleOverflow(scale: Float, row: Int, group: Int)
@@ -19,10 +23,17 @@ extension QuantizationError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unsupportedBits(let bits):
-      "Bits must be 2...8, got \(bits)"
-        + (bits == 1 ? "; a sign-only grid has no integer zero point and is not built yet." : ".")
+      "Bits must be 1...8, got \(bits)."
     case .unsupportedGroupSize(let size):
       "Group size must be at least 1, got \(size); leave it out for one scale per row."
+    case .unsupportedRangeSearch(let search):
+      "The range search needs norm > 0, steps >= 1 and 0 <= shrink < 1, got norm \(search.norm), "
+        + "steps \(search.steps), shrink \(search.maximalShrink); 2.4, 100 and 0.8 are usual."
+    case .unsupportedBlockSize(let size):
+      "The solver's block size must be at least 1, got \(size); 128 is usual."
+    case .blockSplitsGroup(let blockSize, let groupSize):
+      "Hessian blocks of \(blockSize) columns split groups of \(groupSize); use a multiple of "
+        + "\(groupSize)."
     case .notFiniteWeight(let row, let column):
       "Weight (\(row), \(column)) is NaN or infinite; check the checkpoint."
     case .scaleOverflow(let scale, let row, let group):

@@ -52,6 +52,30 @@ public enum BatchedProduct {
     OneDNN.shared.gram(x, rows: rows, width: width, into: c)
   }
 
+  /// `c -= aᵀ · b` in f32, shapes `[inner, rows]ᵀ · [inner, columns]`.
+  ///
+  /// Unlike the other products this one may be called from the body of ``forEachChunk(of:size:_:)``:
+  /// it needs no engine, and inside a parallel region it runs on the calling thread alone.
+  /// - Parameters:
+  ///   - rows: Rows of c, columns of a.
+  ///   - inner: Rows of a and b.
+  ///   - columns: Columns of b and c.
+  ///   - a: First element, rows `aStride` apart.
+  ///   - aStride: At least `rows`.
+  ///   - b: First element, rows `bStride` apart.
+  ///   - bStride: At least `columns`.
+  ///   - c: Updated, rows `cStride` apart.
+  ///   - cStride: At least `columns`.
+  public static func subtractTransposed(
+    rows: Int, inner: Int, columns: Int, _ a: UnsafePointer<Float>, aStride: Int,
+    _ b: UnsafePointer<Float>, bStride: Int, from c: UnsafeMutablePointer<Float>, cStride: Int
+  ) {
+    guard rows > 0, inner > 0, columns > 0 else { return }
+    OneDNN.subtractTransposed(
+      rows: rows, inner: inner, columns: columns, a, aStride: aStride, b, bStride: bStride,
+      from: c, cStride: cStride)
+  }
+
   private static func shape(
     _ precision: Precision, _ batch: Int, _ rows: Int, _ inner: Int, _ columns: Int,
     _ a: Strides, _ w: Strides, _ c: Strides

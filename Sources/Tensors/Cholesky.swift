@@ -37,7 +37,9 @@ public enum Cholesky {
   ) throws(CholeskyError) -> Matrix {
     let order = matrix.order
     guard order > 0 else { return Matrix(rows: 0, columns: 0) }
-    var reversed = try reversedUpperTriangle(of: matrix, addingToDiagonal: diagonal)
+    if let place = matrix.firstNonFinite { throw .notFinite(row: place.row, column: place.column) }
+    guard diagonal.isFinite else { throw .notFinite(row: 0, column: 0) }
+    var reversed = reversedUpperTriangle(of: matrix, addingToDiagonal: diagonal)
     var size = Int32(order)
     var failure: Int32 = 0
     // SAFETY: the array holds order * order doubles; LAPACK reads and writes only those. The
@@ -49,25 +51,61 @@ public enum Cholesky {
     guard failure == 0 else {
       throw .notPositiveDefinite(pivot: order - Int(failure), order: order)
     }
-    return Matrix(rows: order, columns: order, storage: reversed.reversed().map { Float($0) })
+    return Matrix(rows: order, columns: order, storage: reversedFloats(reversed))
   }
+
+  /// Columns of a tile: tiles of source and target together stay in the first-level cache.
+  private static let tileSize = 32
 
   /// H + d I, row-major from end to end, upper triangle only (zeros elsewhere).
   private static func reversedUpperTriangle(
     of matrix: SymmetricMatrix, addingToDiagonal diagonal: Double
-  ) throws(CholeskyError) -> [Double] {
+  ) -> [Double] {
     let order = matrix.order
     let last = order * order - 1
     var reversed = [Double](repeating: 0, count: order * order)
-    var index = 0
-    for column in 0..<order {
-      for row in 0...column {
-        let value = Double(matrix.packed[index]) + (row == column ? diagonal : 0)
-        guard value.isFinite else { throw .notFinite(row: row, column: column) }
-        reversed[last - (row * order + column)] = value
-        index += 1
+    reversed.withUnsafeMutableBufferPointer { buffer in
+      guard let start = buffer.baseAddress else { return }
+      // SAFETY: chunks are disjoint ranges of columns, element (row, column) is written once.
+      nonisolated(unsafe) let target = start
+      forEachChunk(of: order, size: tileSize) { columns in
+        for firstRow in stride(from: 0, to: columns.upperBound, by: tileSize) {
+          for column in columns where firstRow <= column {
+            let packed = column * (column + 1) / 2
+            for row in firstRow...min(firstRow + tileSize - 1, column) {
+              target[last - (row * order + column)] = Double(matrix.packed[packed + row])
+            }
+          }
+        }
+        for index in columns { target[last - index * (order + 1)] += diagonal }
       }
     }
     return reversed
+  }
+
+  private static func reversedFloats(_ values: [Double]) -> [Float] {
+    [Float](unsafeUninitializedCapacity: values.count) { buffer, count in
+      count = values.count
+      guard let start = buffer.baseAddress else { return }
+      // SAFETY: every element is initialized by exactly one chunk.
+      nonisolated(unsafe) let target = start
+      forEachChunk(of: values.count, size: 1 << 16) { chunk in
+        values.withUnsafeBufferPointer { source in
+          for index in chunk { target[index] = Float(source[values.count - 1 - index]) }
+        }
+      }
+    }
+  }
+}
+
+extension SymmetricMatrix {
+  /// The position of the first element, in packed order, that is NaN or infinite, or nil.
+  public var firstNonFinite: (row: Int, column: Int)? {
+    guard !packed.allFinite, let index = packed.firstIndex(where: { !$0.isFinite }) else {
+      return nil
+    }
+    var column = 0
+    while (column + 1) * (column + 2) / 2 <= index { column += 1 }
+    return (index - column * (column + 1) / 2, column)
   }
 }

@@ -35,9 +35,39 @@ public struct Matrix: Sendable, Equatable {
     return result
   }
 
+  /// A copy of some columns, shape `[rows, range.count]`.
+  public func columns(_ range: Range<Int>) -> Matrix {
+    precondition(range.upperBound <= columns, "\(range) of \(columns) columns")
+    var storage: [Float] = []
+    storage.reserveCapacity(rows * range.count)
+    for row in 0..<rows {
+      storage += self.storage[row * columns + range.lowerBound..<row * columns + range.upperBound]
+    }
+    return Matrix(rows: rows, columns: range.count, storage: storage)
+  }
+
   /// The position of the first element that is NaN or infinite, or nil.
   public var firstNonFinite: (row: Int, column: Int)? {
-    guard let index = storage.firstIndex(where: { !$0.isFinite }) else { return nil }
+    guard !storage.allFinite, let index = storage.firstIndex(where: { !$0.isFinite }) else {
+      return nil
+    }
     return (index / columns, index % columns)
+  }
+}
+
+extension [Float] {
+  /// Whether no element is NaN or infinite; vectorized, because it reads every weight.
+  ///
+  /// x · 0 is 0 for finite x and NaN otherwise, and a sum with a NaN in it is NaN.
+  var allFinite: Bool {
+    withUnsafeBufferPointer { values in
+      var lanes = SIMD16<Float>()
+      let whole = values.count & ~15
+      guard let base = UnsafeRawPointer(values.baseAddress) else { return true }
+      for index in stride(from: 0, to: whole, by: 16) {
+        lanes += base.loadUnaligned(fromByteOffset: 4 * index, as: SIMD16<Float>.self) * 0
+      }
+      return lanes.sum() == 0 && values[whole...].allSatisfy(\.isFinite)
+    }
   }
 }

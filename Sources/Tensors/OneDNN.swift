@@ -56,6 +56,19 @@ final class OneDNN: @unchecked Sendable {
     }
   }
 
+  /// `c -= aᵀ b`, shapes `[inner, rows]ᵀ · [inner, columns]`; keeps no state, hence takes no lock.
+  static func subtractTransposed(
+    rows: Int, inner: Int, columns: Int, _ a: UnsafePointer<Float>, aStride: Int,
+    _ b: UnsafePointer<Float>, bStride: Int, from c: UnsafeMutablePointer<Float>, cStride: Int
+  ) {
+    check(
+      dnnl_sgemm(
+        CChar(UInt8(ascii: "T")), CChar(UInt8(ascii: "N")), dnnl_dim_t(rows), dnnl_dim_t(columns),
+        dnnl_dim_t(inner), -1, a, dnnl_dim_t(aStride), b, dnnl_dim_t(bStride), 1, c,
+        dnnl_dim_t(cStride)),
+      "aᵀb of [\(inner), \(rows)] and [\(inner), \(columns)]")
+  }
+
   /// Row-major elements `[rows, columns]` of a weight matrix, brought into oneDNN's own layout.
   func reorder(_ matrix: UnsafeRawPointer, shape: WeightShape) -> AlignedBytes {
     lock.withLock { _ in

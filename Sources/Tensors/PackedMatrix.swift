@@ -1,15 +1,16 @@
 /// A weight matrix on affine grids: `w = s * (q - z)` with one (s, z) per row and group of columns.
 ///
-/// This is what is stored, so it is also what is evaluated: scales are binary16 and
-/// `dequantized()` is exact in 32-bit floats.
+/// Group g is columns `g * groupSize ..< (g + 1) * groupSize`, unless ``groupIndex`` says otherwise.
+/// Codes always lie in the order of the columns. This is what is stored, so it is also what is
+/// evaluated: scales are binary16 and `dequantized()` is exact in 32-bit floats.
 public struct PackedMatrix: Sendable, Equatable {
   public let rows: Int
   public let columns: Int
-  /// Bits per code, 2…8.
+  /// Bits per code, 1…8.
   public let bits: Int
   /// Columns that share a scale; the last group of a row may be shorter.
   public let groupSize: Int
-  /// Whether every zero point is the implicit `2^(bits - 1)`.
+  /// Whether every zero point is the implicit `2^(bits - 1)`, or ½ for one bit.
   public let symmetric: Bool
   /// Bit streams along the input (see ``BitStream``), shape `[rows, rowBytes]`.
   public let codes: [UInt8]
@@ -17,12 +18,14 @@ public struct PackedMatrix: Sendable, Equatable {
   public let scales: [UInt16]
   /// Zero points in `0 ..< 2^bits`, shape `[rows, groups]`; empty if symmetric.
   public let zeros: [UInt8]
+  /// Group of each column (GPTQ's `g_idx`), shape `[columns]`; nil: `column / groupSize`.
+  public let groupIndex: [Int32]?
 
   public init(
     rows: Int, columns: Int, bits: Int, groupSize: Int, symmetric: Bool, codes: [UInt8],
-    scales: [UInt16], zeros: [UInt8]
+    scales: [UInt16], zeros: [UInt8], groupIndex: [Int32]? = nil
   ) {
-    precondition((2...8).contains(bits), "bits must be 2...8, got \(bits)")
+    precondition((1...8).contains(bits), "bits must be 1...8, got \(bits)")
     precondition(groupSize > 0, "group size \(groupSize)")
     self.rows = rows
     self.columns = columns
@@ -32,6 +35,7 @@ public struct PackedMatrix: Sendable, Equatable {
     self.codes = codes
     self.scales = scales
     self.zeros = zeros
+    self.groupIndex = groupIndex
     precondition(
       codes.count == rows * rowBytes, "\(codes.count) code bytes for [\(rows), \(rowBytes)]")
     precondition(
@@ -39,6 +43,11 @@ public struct PackedMatrix: Sendable, Equatable {
     precondition(
       zeros.count == (symmetric ? 0 : rows * groups),
       "\(zeros.count) zeros for [\(rows), \(groups)]")
+    if let groupIndex {
+      precondition(groupIndex.count == columns, "\(groupIndex.count) groups for \(columns) columns")
+      precondition(
+        groupIndex.allSatisfy { (0..<groups).contains(Int($0)) }, "a group outside 0..<\(groups)")
+    }
   }
 
   /// Groups per row.
@@ -50,8 +59,10 @@ public struct PackedMatrix: Sendable, Equatable {
   /// Bits of the codes alone, padding not counted.
   public var codeBits: Int { rows * columns * bits }
 
-  /// Bits of scales (16 each) and zero points (`bits` each, if asymmetric).
-  public var metadataBits: Int { rows * groups * (16 + (symmetric ? 0 : bits)) }
+  /// Bits of scales (16 each), zero points (`bits` each, if asymmetric) and group indices (32 each).
+  public var metadataBits: Int {
+    rows * groups * (16 + (symmetric ? 0 : bits)) + 32 * (groupIndex?.count ?? 0)
+  }
 
   /// The codes of one row, shape `[columns]`.
   public func codes(ofRow row: Int) -> [UInt8] {
@@ -59,19 +70,25 @@ public struct PackedMatrix: Sendable, Equatable {
     return BitStream.unpacked(stream, bits: bits, count: columns)
   }
 
+  /// The group of every column, shape `[columns]`.
+  public var groupOfColumn: [Int] {
+    groupIndex?.map { Int($0) } ?? (0..<columns).map { $0 / groupSize }
+  }
+
   /// The weights `s * (q - z)`, shape `[rows, columns]`; exact.
   public func dequantized() -> Matrix {
-    let implicitZero = Float(1 << (bits - 1))
+    let implicitZero = bits == 1 ? 0.5 : Float(1 << (bits - 1))
+    let groupOfColumn = groupOfColumn
     var result = Matrix(rows: rows, columns: columns)
     for row in 0..<rows {
       let rowCodes = codes(ofRow: row)
-      for group in 0..<groups {
-        let index = row * groups + group
-        let scale = Float(Float16(bitPattern: scales[index]))
-        let zero = symmetric ? implicitZero : Float(zeros[index])
-        for column in group * groupSize..<min((group + 1) * groupSize, columns) {
-          result.storage[row * columns + column] = scale * (Float(rowCodes[column]) - zero)
-        }
+      let groupRange = row * groups..<(row + 1) * groups
+      let rowScales = groupRange.map { Float(Float16(bitPattern: scales[$0])) }
+      let rowZeros = groupRange.map { symmetric ? implicitZero : Float(zeros[$0]) }
+      for column in 0..<columns {
+        let group = groupOfColumn[column]
+        result.storage[row * columns + column] =
+          rowScales[group] * (Float(rowCodes[column]) - rowZeros[group])
       }
     }
     return result

@@ -35,7 +35,13 @@ public struct SymmetricMatrix: Sendable, Equatable {
   }
 
   /// Diagonal elements, shape `[order]`.
-  public var diagonal: [Float] { (0..<order).map { packed[$0 * ($0 + 3) / 2] } }
+  public var diagonal: [Float] {
+    get { (0..<order).map { packed[$0 * ($0 + 3) / 2] } }
+    set {
+      precondition(newValue.count == order, "\(newValue.count) elements for order \(order)")
+      for (index, value) in newValue.enumerated() { packed[index * (index + 3) / 2] = value }
+    }
+  }
 
   /// Sum of the diagonal.
   public var trace: Double { diagonal.reduce(0) { $0 + Double($1) } }

@@ -45,6 +45,37 @@ public enum VectorMath {
   @inline(__always)
   private static func exponential(_ x: Float) -> Float { exponential(Lanes(repeating: x))[0] }
 
+  /// ln x for positive normal x, absolute error below 2e-7 · max(1, |ln x|) (Cephes `logf`).
+  @inline(__always)
+  private static func logarithm(_ x: Lanes) -> Lanes {
+    let bits = unsafeBitCast(x, to: SIMD16<UInt32>.self)
+    // x = m · 2^e with m in √½ … √2.
+    let shifted = bits &- 0x3F35_04F3
+    let exponent = SIMD16<Int32>(truncatingIfNeeded: shifted) &>> 23
+    let mantissa = (shifted & 0x007F_FFFF) &+ 0x3F35_04F3
+    let m = unsafeBitCast(mantissa, to: Lanes.self) - 1
+    let e = Lanes(exponent)
+    var p = Lanes(repeating: -1.151_461e-1).addingProduct(m, 7.037_683_6e-2)
+    p = Lanes(repeating: 1.167_699_9e-1).addingProduct(m, p)
+    p = Lanes(repeating: -1.242_014_1e-1).addingProduct(m, p)
+    p = Lanes(repeating: 1.424_932_3e-1).addingProduct(m, p)
+    p = Lanes(repeating: -1.666_805_8e-1).addingProduct(m, p)
+    p = Lanes(repeating: 2.000_071_5e-1).addingProduct(m, p)
+    p = Lanes(repeating: -2.499_999_4e-1).addingProduct(m, p)
+    p = Lanes(repeating: 3.333_333_1e-1).addingProduct(m, p)
+    let square = m * m
+    let correction = (square * m * p).addingProduct(e, -2.121_944_4e-4).addingProduct(square, -0.5)
+    return (m + correction).addingProduct(e, 0.693_359_375)
+  }
+
+  /// x^exponent for x ≥ 0 and a positive exponent, relative error below 1e-5 where it is above
+  /// 1e-37; smaller results may be anything in 0…1e-37.
+  public static func power(_ x: SIMD16<Float>, _ exponent: Float) -> SIMD16<Float> {
+    let smallest = Lanes(repeating: .leastNormalMagnitude)
+    let result = exponential(logarithm(larger(x, smallest)) * exponent)
+    return result.replacing(with: 0, where: x .< smallest)
+  }
+
   /// Σ x².
   public static func sumOfSquares(_ x: UnsafePointer<Float>, count: Int) -> Float {
     var lanes = Lanes(repeating: 0)

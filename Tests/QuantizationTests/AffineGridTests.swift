@@ -90,8 +90,8 @@ struct AffineGridTests {
 
   @Test("weights, bits and group sizes that make no sense are refused")
   func refusals() throws {
-    #expect(throws: QuantizationError.unsupportedBits(1)) {
-      try AffineGrid(bits: 1, symmetric: true)
+    #expect(throws: QuantizationError.unsupportedBits(0)) {
+      try AffineGrid(bits: 0, symmetric: true)
     }
     #expect(throws: QuantizationError.unsupportedBits(9)) {
       try AffineGrid(bits: 9, symmetric: true)

@@ -74,16 +74,25 @@ extension SymmetricMatrix {
   }
 }
 
+extension SolvedTile {
+  /// ŵ - w with the scales the solver used, rounded to 32 bits at the end.
+  func error(against weights: [SIMD16<Scalar>], groupIndex: [Int32]?) -> Matrix {
+    tile.error(against: weights, groupIndex: groupIndex)
+  }
+}
+
 extension GridTile {
   /// ŵ - w with the scales the solver used, rounded to 32 bits at the end.
-  func error(against weights: [SIMD16<Scalar>]) -> Matrix {
-    let groups = (columns + groupSize - 1) / groupSize
-    var result = Matrix(rows: rows, columns: columns)
-    for row in 0..<rows {
+  func error(against weights: [SIMD16<Scalar>], groupIndex: [Int32]? = nil) -> Matrix {
+    var result = Matrix(rows: rows.count, columns: columns)
+    let (scales, zeros) = (scales, zeros)
+    for row in 0..<rows.count {
       for column in 0..<columns {
-        let group = row * groups + column / groupSize
-        let steps = Scalar(code(row: row, column: column)) - Scalar(zeros[group])
-        result[row, column] = Float(scales[group] * steps - weights[column][row])
+        let group = groupIndex.map { Int($0[column]) } ?? column / groupSize
+        let zero =
+          grid.symmetric ? 1 << (grid.bits - 1) : Int(zeros[row * groups + group])
+        let steps = Scalar(Int(code(row: row, column: column)) - zero)
+        result[row, column] = Float(scales[row * groups + group] * steps - weights[column][row])
       }
     }
     return result

@@ -7,8 +7,11 @@ import Testing
 struct GoldenRow: Sendable, CustomTestStringConvertible {
   let testDescription: String
   let bits: Int
-  let groupSize: Int?
-  let symmetric: Bool
+  var groupSize: Int?
+  var symmetric = false
+  var columns = ColumnRule.natural
+  var scales = GroupScales.fresh
+  /// Row by row, in the order of the columns.
   let codes: [[UInt8]]
   let loss: Double
   let proxy: Double
@@ -21,25 +24,52 @@ struct GoldenRow: Sendable, CustomTestStringConvertible {
     }
   }
 
-  static let all = [
+  var options: GPTQOptions { GPTQOptions(columns: columns, scales: scales) }
+
+  static let all = perRow + groups
+
+  private static let perRow = [
     GoldenRow(
-      testDescription: "3 bits, asymmetric, per row", bits: 3, groupSize: nil, symmetric: false,
+      testDescription: "3 bits, asymmetric, per row", bits: 3,
       codes: [[1, 7, 4, 2, 0, 5, 1, 0], [7, 3, 1, 6, 4, 1, 7, 4], [0, 6, 3, 0, 6, 3, 1, 7]],
       loss: 0.308823631, proxy: 0.604065146, roundingProxy: 0.689129009),
     GoldenRow(
-      testDescription: "2 bits, asymmetric, groups of 4", bits: 2, groupSize: 4, symmetric: false,
-      codes: [[0, 3, 2, 0, 0, 3, 2, 0], [3, 1, 0, 3, 2, 0, 3, 2], [0, 3, 1, 1, 3, 2, 0, 3]],
-      loss: 0.556124931, proxy: 1.082123833, roundingProxy: 1.370770975),
+      testDescription: "3 bits, asymmetric, per row, act-order", bits: 3, columns: .activation,
+      codes: [[1, 7, 4, 2, 0, 5, 1, 0], [7, 4, 0, 7, 4, 1, 7, 5], [0, 5, 3, 1, 6, 4, 1, 6]],
+      loss: 0.217104303, proxy: 0.418718503, roundingProxy: 0.689129009),
     GoldenRow(
-      testDescription: "2 bits, asymmetric, groups of 2", bits: 2, groupSize: 2, symmetric: false,
-      codes: [[0, 3, 3, 0, 0, 3, 3, 0], [3, 1, 0, 3, 2, 0, 3, 0], [0, 3, 2, 0, 3, 1, 0, 3]],
-      loss: 0.183234772, proxy: 0.354792954),
-    GoldenRow(
-      testDescription: "4 bits, symmetric, per row", bits: 4, groupSize: nil, symmetric: true,
+      testDescription: "4 bits, symmetric, per row", bits: 4, symmetric: true,
       codes: [
         [5, 15, 11, 5, 1, 11, 8, 1], [10, 6, 0, 12, 6, 2, 11, 8], [0, 11, 7, 1, 12, 7, 3, 13],
       ],
       loss: 0.058017301, proxy: 0.109384184, roundingProxy: 0.217133163),
+  ]
+
+  private static let codesOfFours: [[UInt8]] = [
+    [0, 3, 2, 0, 0, 3, 2, 0], [3, 1, 0, 3, 2, 0, 3, 2], [0, 3, 1, 1, 3, 2, 0, 3],
+  ]
+
+  private static let groups = [
+    GoldenRow(
+      testDescription: "2 bits, asymmetric, groups of 4, fresh", bits: 2, groupSize: 4,
+      codes: codesOfFours, loss: 0.556124931, proxy: 1.082123833, roundingProxy: 1.370770975),
+    GoldenRow(
+      testDescription: "2 bits, asymmetric, groups of 4, stale", bits: 2, groupSize: 4,
+      scales: .stale, codes: codesOfFours, loss: 0.586909441, proxy: 1.152507559,
+      roundingProxy: 1.370770975),
+    GoldenRow(
+      testDescription: "2 bits, asymmetric, groups of 4, static, act-order", bits: 2, groupSize: 4,
+      columns: .activation, scales: .fixed, codes: codesOfFours, loss: 0.586909441,
+      proxy: 1.152507559, roundingProxy: 1.370770975),
+    GoldenRow(
+      testDescription: "2 bits, asymmetric, groups of 2, fresh", bits: 2, groupSize: 2,
+      codes: [[0, 3, 3, 0, 0, 3, 3, 0], [3, 1, 0, 3, 2, 0, 3, 0], [0, 3, 2, 0, 3, 1, 0, 3]],
+      loss: 0.183234772, proxy: 0.354792954),
+    GoldenRow(
+      testDescription: "2 bits, asymmetric, groups of 2, stale", bits: 2, groupSize: 2,
+      scales: .stale,
+      codes: [[0, 3, 3, 2, 0, 3, 2, 0], [3, 1, 0, 3, 2, 0, 3, 1], [0, 3, 2, 0, 3, 1, 0, 3]],
+      loss: 0.223697113, proxy: 0.435935374),
   ]
 }
 
@@ -60,17 +90,24 @@ struct GPTQGoldenTests {
 
   @Test("codes, loss and proxy loss are the golden ones", arguments: GoldenRow.all)
   func solution(row: GoldenRow) throws {
-    let factor = try DampedFactor(of: GoldenCase.hessian, relativeDamping: 0.01)
-    var weights = GoldenCase.weights
-    let (tile, loss) = try GPTQ(grid: try row.grid).solve(
-      &weights, rows: 0..<3, factor: factor.upper.storage.map { Double($0) })
+    let factor = try DampedFactor(
+      of: GoldenCase.hessian, relativeDamping: 0.01, columns: row.columns)
+    let solver = ColumnSolver<Double>(grid: try row.grid, options: row.options, factor: factor)
+    let solved = try solver.solve([GoldenCase.weights], rows: 0..<3)[0]
     for (index, codes) in row.codes.enumerated() {
-      #expect((0..<8).map { tile.code(row: index, column: $0) } == codes)
+      #expect((0..<8).map { solved.tile.code(row: index, column: $0) } == codes)
     }
-    #expect(abs(loss - row.loss) < tolerance * row.loss)
-    let proxy = ProxyLoss.total(
-      of: tile.error(against: GoldenCase.weights), under: GoldenCase.hessian)
+    #expect(abs(solved.loss - row.loss) < tolerance * row.loss)
+    let error = solved.error(against: GoldenCase.weights, groupIndex: solver.groupIndex)
+    let proxy = ProxyLoss.total(of: error, under: GoldenCase.hessian)
     #expect(abs(proxy - row.proxy) < tolerance * row.proxy)
+  }
+
+  @Test("act-order is the golden permutation")
+  func actOrder() throws {
+    let factor = try DampedFactor(
+      of: GoldenCase.hessian, relativeDamping: 0.01, columns: .activation)
+    #expect(factor.order.columns == [4, 5, 2, 7, 1, 0, 3, 6])
   }
 
   @Test("rounding to nearest has the golden proxy loss", arguments: GoldenRow.all)

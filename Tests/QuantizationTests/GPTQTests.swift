@@ -38,13 +38,11 @@ struct GPTQTests {
     let problem = RandomProblem(
       rows: shape.rows, columns: shape.columns, tokens: 3 * shape.columns, seed: 9)
     let grid = try AffineGrid(bits: bits, groupSize: shape.groupSize, symmetric: false)
-    let solver = GPTQ(grid: grid)
     let factor = try DampedFactor(of: problem.hessian, relativeDamping: 0.01)
+    let solver = ColumnSolver<Double>(grid: grid, options: GPTQOptions(), factor: factor)
     let rows = 0..<min(shape.rows, 16)
     let lanes = problem.weights.lanes(ofRows: rows).map { SIMD16<Double>($0) }
-    var updated = lanes
-    let (tile, loss) = try solver.solve(
-      &updated, rows: rows, factor: factor.upper.storage.map { Double($0) })
+    let solved = try solver.solve([lanes], rows: rows)[0]
     let mean = problem.hessian.trace / Double(shape.columns)
     let reference = try textbook(
       lanes, problem.hessian, damping: 0.01 * mean, grid: grid, rows: rows)
@@ -52,10 +50,11 @@ struct GPTQTests {
     for row in rows {
       for column in 0..<shape.columns {
         #expect(
-          tile.code(row: row, column: column) == reference.tile.code(row: row, column: column))
+          solved.tile.code(row: row, column: column)
+            == reference.tile.code(row: row, column: column))
       }
     }
-    #expect(abs(loss - reference.loss) <= 1e-5 * reference.loss)
+    #expect(abs(solved.loss - reference.loss) <= 1e-5 * reference.loss)
   }
 
   /// At each column the inverse of the remaining Hessian R is taken anew:
@@ -65,14 +64,17 @@ struct GPTQTests {
     rows: Range<Int>
   ) throws -> (tile: GridTile<Double>, loss: Double) {
     var weights = weights
-    var tile = GridTile<Double>(grid: grid, rows: rows.count, columns: weights.count)
+    var tile = GridTile<Double>(grid: grid, rows: rows, columns: weights.count)
     var loss = 0.0
     for i in weights.indices {
       if i.isMultiple(of: tile.groupSize) {
-        try tile.startGroup(at: i, weights: weights, firstRow: 0)
+        let members = i..<min(i + tile.groupSize, weights.count)
+        try tile.chooseScales(ofGroup: i / tile.groupSize, from: Array(weights[members]))
       }
       let inverse = firstColumnOfInverse(hessian, from: i, damping: damping)
-      let error = (weights[i] - tile.round(weights[i], column: i)) / inverse[0]
+      let error =
+        (weights[i] - tile.round(weights[i], column: i, group: i / tile.groupSize))
+        / inverse[0]
       loss += (error * error).sum() * inverse[0] / 2
       for j in i..<weights.count { weights[j] -= error * inverse[j - i] }
     }
