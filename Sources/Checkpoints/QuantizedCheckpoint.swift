@@ -8,6 +8,7 @@ public import Tensors
 ///     ….codes   U8  [rows, ⌈columns · bits / 8⌉]     codes of a row, dense little-endian bit stream
 ///     ….scales  F16 [rows, groups]
 ///     ….zeros   U8  [⌈rows · groups · bits / 8⌉]     dense bit stream; absent if symmetric
+///     ….group_index I32 [columns]                    group of each column; absent if column / groupSize
 ///
 /// and the file's metadata entry `….weight` = `bits/groupSize/columns` tells how to read them:
 /// weight = scale · (code − zero). Everything else keeps the dtype of the original checkpoint.
@@ -62,7 +63,21 @@ public struct QuantizedCheckpoint: Sendable {
         count: rows * BitStream.byteCount(codes: layout.columns, bits: layout.bits)),
       scales: (0..<rows * groups).map { UInt16(scales[2 * $0]) | UInt16(scales[2 * $0 + 1]) << 8 },
       zeros: symmetric
-        ? [] : try zeros("\(stem)zeros", of: name, count: rows * groups, bits: layout.bits))
+        ? [] : try zeros("\(stem)zeros", of: name, count: rows * groups, bits: layout.bits),
+      groupIndex: try groupIndex("\(stem)group_index", of: name, layout: layout, groups: groups))
+  }
+
+  private func groupIndex(
+    _ part: String, of weight: String, layout: PackedLayout, groups: Int
+  ) throws -> [Int32]? {
+    guard file.tensors[part] != nil else { return nil }
+    let bytes = try bytes(part, of: weight, count: 4 * layout.columns)
+    let index = bytes.withUnsafeBytes { WeightDecoder.copy($0, as: Int32.self) }
+    guard let wrong = index.first(where: { !(0..<Int32(groups)).contains($0) }) else {
+      return index
+    }
+    throw PackedWeightError.wrongGroup(
+      path: file.path, part: part, groups: groups, found: Int(wrong))
   }
 
   private func zeros(_ part: String, of weight: String, count: Int, bits: Int) throws -> [UInt8] {
@@ -94,7 +109,7 @@ public struct QuantizedCheckpoint: Sendable {
   public func releasePages(of name: String) {
     let stem = String(name.dropLast("weight".count))
     for part in file.metadata[name] == nil
-      ? [name] : ["codes", "scales", "zeros"].map({ stem + $0 })
+      ? [name] : ["codes", "scales", "zeros", "group_index"].map({ stem + $0 })
     { file.releasePages(of: part) }
   }
 
@@ -118,7 +133,7 @@ private struct PackedLayout {
 
   init(entry: String, weight: String, path: String) throws(PackedWeightError) {
     let numbers = entry.split(separator: "/").compactMap { Int($0) }
-    guard numbers.count == 3, (2...8).contains(numbers[0]), (1...1 << 24).contains(numbers[1]),
+    guard numbers.count == 3, (1...8).contains(numbers[0]), (1...1 << 24).contains(numbers[1]),
       (1...1 << 24).contains(numbers[2])
     else { throw .badLayout(path: path, weight: weight, found: entry) }
     (bits, groupSize, columns) = (numbers[0], numbers[1], numbers[2])
@@ -131,6 +146,7 @@ public enum PackedWeightError: Error, Equatable, CustomStringConvertible {
   case missing(path: String, weight: String, part: String)
   case wrongSize(path: String, part: String, expected: Int, found: Int)
   case wrongShape(path: String, weight: String, expected: [Int], found: [Int])
+  case wrongGroup(path: String, part: String, groups: Int, found: Int)
 
   public var description: String {
     switch self {
@@ -141,6 +157,8 @@ public enum PackedWeightError: Error, Equatable, CustomStringConvertible {
       "\(path): '\(weight)' lacks its '\(part)'. Quantize the model again."
     case .wrongSize(let path, let part, let expected, let found):
       "\(path): '\(part)' holds \(found) bytes, expected \(expected). Quantize the model again."
+    case .wrongGroup(let path, let part, let groups, let found):
+      "\(path): '\(part)' names group \(found) of \(groups). Quantize the model again."
     case .wrongShape(let path, let weight, let expected, let found):
       "\(path): '\(weight)' has shape \(found), config.json asks for \(expected)."
     }

@@ -53,11 +53,17 @@ public struct ModelQuantizer: Sendable {
       checkpoint.releasePages(of: name)
     }
     try draft.commit()
-    for name in ["config.json", "tokenizer.json"] {
-      try FileManager.default.copyItem(
-        at: checkpoint.directory.appending(path: name), to: directory.appending(path: name))
-    }
+    try copyCompanions(to: directory)
     return reports
+  }
+
+  /// Configuration and, as far as they are there, the tokenizer's files.
+  private func copyCompanions(to directory: URL) throws {
+    for name in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
+      let file = checkpoint.directory.appending(path: name)
+      guard FileManager.default.fileExists(atPath: file.path) else { continue }
+      try FileManager.default.copyItem(at: file, to: directory.appending(path: name))
+    }
   }
 
   /// Names of the tensors that keep their precision.
@@ -78,8 +84,9 @@ public struct ModelQuantizer: Sendable {
     for module in modules {
       let grid = try method.grid(bits: try bits(module))
       let storage = PackedTensors(
-        rows: module.rows, columns: module.columns, bits: grid.bits, groupSize: grid.groupSize,
-        symmetric: grid.symmetric)
+        rows: module.rows, columns: module.columns, bits: grid.bits,
+        groupSize: grid.groupSize(columns: module.columns), symmetric: grid.symmetric,
+        hasGroupIndex: method.storesGroupIndex)
       metadata[module.tensor] = storage.layoutEntry
       tensors += storage.tensors(of: module.tensor)
     }
@@ -102,7 +109,7 @@ public struct ModelQuantizer: Sendable {
       let weights = try checkpoint.matrix(
         module.tensor, rows: module.rows, columns: module.columns)
       let grid = try method.grid(bits: try bits(module))
-      guard case .gptq(let damping, let minimumTokens) = method.solver, let statistics else {
+      guard case .gptq(let options, let minimumTokens) = method.solver, let statistics else {
         let outcome = try roundToNearest(module, weights, grid, fallback: nil, tokens: nil)
         try put(outcome.module, outcome.packed, outcome.report)
         continue
@@ -111,29 +118,31 @@ public struct ModelQuantizer: Sendable {
         factor = (
           module.input,
           try SharedFactor(
-            module, statistics: statistics, damping: damping, minimumTokens: minimumTokens)
+            module, statistics: statistics, options: options, minimumTokens: minimumTokens)
         )
       }
       guard let shared = factor?.factor else { continue }
-      let outcome = try solve(module, weights, grid, shared)
+      let outcome = try solve(module, weights, GPTQ(grid: grid, options: options), shared)
       try put(outcome.module, outcome.packed, outcome.report)
     }
   }
 
   private func solve(
-    _ module: LinearModule, _ weights: Matrix, _ grid: AffineGrid, _ shared: SharedFactor
+    _ module: LinearModule, _ weights: Matrix, _ solver: GPTQ, _ shared: SharedFactor
   ) throws -> Outcome {
     switch shared {
     case .unavailable(let fallback, let tokens):
-      return try roundToNearest(module, weights, grid, fallback: fallback, tokens: tokens)
+      return try roundToNearest(
+        module, weights, solver.grid, fallback: fallback, tokens: tokens)
     case .factor(let factor, let tokens):
-      let result = try GPTQ(grid: grid).quantize(weights, factor: factor)
-      var report = Self.report(module, result.packed, tokens: tokens)
+      let result = try solver.quantize(weights, factor: factor)
+      let packed = stored(result.packed)
+      var report = Self.report(module, packed, tokens: tokens)
       report.gptqLoss = result.loss
       report.damping = result.damping
       report.dampingEscalations = result.dampingEscalations
       report.deadColumns = result.deadColumns
-      return (module, result.packed, report)
+      return (module, packed, report)
     }
   }
 
@@ -141,10 +150,15 @@ public struct ModelQuantizer: Sendable {
     _ module: LinearModule, _ weights: Matrix, _ grid: AffineGrid,
     fallback: ModuleReport.Fallback?, tokens: Int?
   ) throws -> Outcome {
-    let packed = try RoundToNearest.quantize(weights, grid: grid)
+    let packed = stored(try RoundToNearest.quantize(weights, grid: grid))
     var report = Self.report(module, packed, tokens: tokens)
     report.fallback = fallback
     return (module, packed, report)
+  }
+
+  /// With every column's group if the file announces it, also where that is the natural one.
+  private func stored(_ packed: PackedMatrix) -> PackedMatrix {
+    method.storesGroupIndex ? packed.withGroupIndex() : packed
   }
 
   private static func report(
@@ -164,7 +178,7 @@ private enum SharedFactor {
 
   /// H = 2S/n, damped and factored.
   init(
-    _ module: LinearModule, statistics: CalibrationLayer, damping: Double, minimumTokens: Int
+    _ module: LinearModule, statistics: CalibrationLayer, options: GPTQOptions, minimumTokens: Int
   ) throws {
     let tokens = try statistics.tokens(at: module.input)
     guard tokens >= max(minimumTokens, 1) else {
@@ -177,7 +191,9 @@ private enum SharedFactor {
     for i in hessian.packed.indices { hessian.packed[i] *= factor }
     do {
       self = .factor(
-        try DampedFactor(of: hessian, relativeDamping: damping), tokens: tokens)
+        try DampedFactor(
+          of: hessian, relativeDamping: options.relativeDamping, columns: options.columns),
+        tokens: tokens)
     } catch QuantizationError.noCalibration {
       // Tokens came, but all of them were zero here.
       self = .unavailable(.roundToNearestWithoutTokens, tokens: tokens)

@@ -1,33 +1,43 @@
-import Quantization
+public import Quantization
 
 /// The base quantizer and its grid, without the bits that a plan decides.
 public struct QuantizationMethod: Sendable, Equatable {
   public enum Solver: Sendable, Equatable {
     case roundToNearest
-    /// - Parameters:
-    ///   - damping: Share of the Hessian's mean diagonal added to its diagonal.
-    ///   - minimumTokens: Modules with fewer calibration tokens are rounded to nearest, and counted:
-    ///     compensation fitted to a few tokens is noise for all others.
-    case gptq(damping: Double, minimumTokens: Int)
+    /// - Parameter minimumTokens: Modules with fewer calibration tokens are rounded to nearest, and
+    ///   counted: compensation that is fitted to a few tokens is noise for all others.
+    case gptq(GPTQOptions, minimumTokens: Int)
   }
 
   public static let defaultMinimumTokens = 32
 
   public var solver: Solver
-  /// Weights along the input that share a scale.
-  public var groupSize: Int
+  /// Weights along the input that share a scale; nil: the whole row.
+  public var groupSize: Int?
   public var symmetric: Bool
+  /// nil: a group's range is that of its weights.
+  public var rangeSearch: RangeSearch?
 
-  public init(solver: Solver, groupSize: Int, symmetric: Bool) {
+  public init(
+    solver: Solver, groupSize: Int?, symmetric: Bool, rangeSearch: RangeSearch? = nil
+  ) {
     self.solver = solver
     self.groupSize = groupSize
     self.symmetric = symmetric
+    self.rangeSearch = rangeSearch
   }
 
   public var readsCalibration: Bool { solver != .roundToNearest }
 
+  /// Whether groups follow the order of rounding, so that every column's group must be stored.
+  var storesGroupIndex: Bool {
+    guard case .gptq(let options, _) = solver, groupSize != nil else { return false }
+    return options.columns != .natural && options.scales != .fixed
+  }
+
   /// - Throws: ``QuantizationError`` for bits that the grid does not support.
   public func grid(bits: Int) throws -> AffineGrid {
-    try AffineGrid(bits: bits, groupSize: groupSize, symmetric: symmetric)
+    try AffineGrid(
+      bits: bits, groupSize: groupSize, symmetric: symmetric, rangeSearch: rangeSearch)
   }
 }

@@ -30,20 +30,24 @@ public struct ExpertMeasurement: Sendable {
   public var checkpoint: Checkpoint
   /// Bits, rising.
   public var levels: [Int]
-  public var groupSize: Int
+  /// Weights that share a scale; nil: a whole row.
+  public var groupSize: Int?
   public var symmetric: Bool
+  /// nil: a group's range is that of its weights.
+  public var rangeSearch: RangeSearch?
   /// Folder of the calibration; without it there are neither losses nor routing scores.
   public var calibration: URL?
   public var scores: Set<Score>
 
   public init(
-    checkpoint: Checkpoint, levels: [Int], groupSize: Int, symmetric: Bool, calibration: URL?,
-    scores: Set<Score>
+    checkpoint: Checkpoint, levels: [Int], groupSize: Int?, symmetric: Bool,
+    rangeSearch: RangeSearch? = nil, calibration: URL?, scores: Set<Score>
   ) {
     self.checkpoint = checkpoint
     self.levels = levels
     self.groupSize = groupSize
     self.symmetric = symmetric
+    self.rangeSearch = rangeSearch
     self.calibration = calibration
     self.scores = scores
   }
@@ -98,7 +102,8 @@ public struct ExpertMeasurement: Sendable {
       expert: modules.first?.module.expert,
       weights: modules.reduce(0) { $0 + $1.module.weights },
       levels: try levels.map { bits in
-        let grid = try AffineGrid(bits: bits, groupSize: groupSize, symmetric: symmetric)
+        let grid = try AffineGrid(
+          bits: bits, groupSize: groupSize, symmetric: symmetric, rangeSearch: rangeSearch)
         let packed = try modules.map { try RoundToNearest.quantize($0.weights, grid: grid) }
         return Level(
           bits: Double(bits),

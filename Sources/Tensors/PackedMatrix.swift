@@ -70,6 +70,13 @@ public struct PackedMatrix: Sendable, Equatable {
     return BitStream.unpacked(stream, bits: bits, count: columns)
   }
 
+  /// The same with the group of every column spelled out.
+  public func withGroupIndex() -> PackedMatrix {
+    PackedMatrix(
+      rows: rows, columns: columns, bits: bits, groupSize: groupSize, symmetric: symmetric,
+      codes: codes, scales: scales, zeros: zeros, groupIndex: groupOfColumn.map { Int32($0) })
+  }
+
   /// The group of every column, shape `[columns]`.
   public var groupOfColumn: [Int] {
     groupIndex?.map { Int($0) } ?? (0..<columns).map { $0 / groupSize }

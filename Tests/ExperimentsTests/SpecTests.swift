@@ -20,7 +20,8 @@ import Testing
     #expect(
       try refusal("", base: base) == """
         /base/quantizer/groupSzie: Unknown key "groupSzie"; did you mean "groupSize"? \
-        Allowed here: method, groupSize, symmetric, damping.
+        Allowed here: method, groupSize, symmetric, range, damping, actOrder, groupScales, blockSize, \
+        minimumTokens.
         """)
   }
 
@@ -113,7 +114,9 @@ import Testing
         == CalibrationParameters(corpus: "corpus.txt", format: .text, sequences: 64, context: 256))
     #expect(
       point.quantizer
-        == QuantizerParameters(method: .rtn, groupSize: 64, symmetric: false, damping: 0.01))
+        == QuantizerParameters(
+          method: .rtn, groupSize: 64, symmetric: false, range: .extremes, damping: 0.01,
+          actOrder: false, groupScales: .fresh, blockSize: 128, minimumTokens: 32))
     #expect(
       point.allocation
         == AllocationParameters(

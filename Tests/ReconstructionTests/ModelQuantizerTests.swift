@@ -11,7 +11,7 @@ import Testing
 @Suite("Quantized model folders")
 struct ModelQuantizerTests {
   private static let solvers: [QuantizationMethod.Solver] = [
-    .roundToNearest, .gptq(damping: 0.01),
+    .roundToNearest, .gptq(GPTQOptions(), minimumTokens: 1),
   ]
 
   private func method(
@@ -54,7 +54,7 @@ struct ModelQuantizerTests {
     let model = try TinyMixtral()
     let (target, calibration) = (try model.subfolder("quantized"), try model.calibrate())
     _ = try ModelQuantizer(
-      model.checkpoint, method: method(.gptq(damping: 0.01), symmetric: true),
+      model.checkpoint, method: method(.gptq(GPTQOptions(), minimumTokens: 1), symmetric: true),
       calibration: calibration, bits: mixedBits
     ).write(to: target)
     let quantized = try QuantizedCheckpoint(target)
@@ -130,7 +130,7 @@ struct ModelQuantizerTests {
     let calibration = try model.calibrate(tokens: 1)
     let target = try model.subfolder("quantized")
     let reports = try ModelQuantizer(
-      model.checkpoint, method: method(.gptq(damping: 0.01)), calibration: calibration
+      model.checkpoint, method: method(.gptq(GPTQOptions(), minimumTokens: 1)), calibration: calibration
     ) { _ in 3 }.write(to: target)
     let quantized = try QuantizedCheckpoint(target)
     for (report, module) in zip(reports, modules(of: model)) {
@@ -245,7 +245,7 @@ struct ModelQuantizerTests {
     let empty = try model.subfolder("empty")
     let error = #expect(throws: HDF5Error.self) {
       try ModelQuantizer(
-        model.checkpoint, method: method(.gptq(damping: 0.01)), calibration: empty
+        model.checkpoint, method: method(.gptq(GPTQOptions(), minimumTokens: 1)), calibration: empty
       ) { _ in 4 }.write(to: try model.subfolder("quantized"))
     }
     #expect("\(try #require(error))".hasPrefix(CalibrationLayer.url(0, in: empty).path))

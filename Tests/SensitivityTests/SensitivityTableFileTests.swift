@@ -52,10 +52,10 @@ struct SensitivityTableFileTests {
     let short = try HDF5Writer(url)
     try short.writeAttribute("assay.sensitivity-table", "format")
     try short.write([Int64(0), 0], to: "units/layer")
-    try short.write([Int64(0)], to: "units/expert")
+    try short.write([Int64(0)], to: "units/block")
     try short.finish()
     #expect(
-      throws: HDF5Error.wrongCount(path: url.path, object: "units/expert", expected: 2, found: 1)
+      throws: HDF5Error.wrongCount(path: url.path, object: "units/block", expected: 2, found: 1)
     ) { try SensitivityTable(hdf5: url) }
   }
 }

@@ -34,11 +34,26 @@ extension ParameterGroup {
   static let quantizer = ParameterGroup([
     ParameterField("method", .choice(["rtn", "gptq"]), .required, "Base quantizer."),
     ParameterField(
-      "groupSize", .integer(1...65536), .defaulting(64), "Weights that share one scale."),
+      "groupSize", .integer(1...65536), .defaulting(64), nullable: true,
+      "Weights that share one scale; null: a whole row."),
     ParameterField("symmetric", .flag, .defaulting(false), "A grid without zero point."),
     ParameterField(
+      "range", .choice(["extremes", "mse"]), .defaulting("extremes"),
+      "Of a group's grid: from its smallest to its largest weight, or the shrunk range with the "
+        + "least error."),
+    ParameterField(
       "damping", .number(0...1), .defaulting(0.01),
-      "Share of the Hessian's mean diagonal added to its diagonal."),
+      "GPTQ: share of the Hessian's mean diagonal added to its diagonal."),
+    ParameterField("actOrder", .flag, .defaulting(false), "GPTQ: columns by falling diagonal of H."),
+    ParameterField(
+      "groupScales", .choice(["fresh", "stale", "static"]), .defaulting("fresh"),
+      "GPTQ: from the weights at the group's turn, at its block's turn, or from the start."),
+    ParameterField(
+      "blockSize", .integer(1...65536), .defaulting(128),
+      "GPTQ: columns after which all later ones are updated."),
+    ParameterField(
+      "minimumTokens", .integer(0...1_000_000_000), .defaulting(32),
+      "GPTQ: modules with fewer calibration tokens are rounded to nearest, and counted."),
   ])
 
   static let allocation = ParameterGroup([

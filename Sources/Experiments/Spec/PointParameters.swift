@@ -121,11 +121,29 @@ public struct QuantizerParameters: Codable, Sendable, Equatable {
   }
 
   public let method: Method
-  /// Weights that share one scale.
-  public let groupSize: Int
+  public enum Range: String, Codable, Sendable, CaseIterable {
+    case extremes, mse
+  }
+
+  public enum GroupScales: String, Codable, Sendable, CaseIterable {
+    case fresh, stale
+    case fixed = "static"
+  }
+
+  /// Weights that share one scale; nil: a whole row.
+  public let groupSize: Int?
   public let symmetric: Bool
+  /// Of a group's grid.
+  public let range: Range
   /// Share of the Hessian's mean diagonal that is added to its diagonal.
   public let damping: Double
+  /// Columns by falling diagonal of the Hessian.
+  public let actOrder: Bool
+  public let groupScales: GroupScales
+  /// Columns after which all later ones are updated.
+  public let blockSize: Int
+  /// Modules with fewer calibration tokens are rounded to nearest.
+  public let minimumTokens: Int
 }
 
 public struct AllocationParameters: Codable, Sendable, Equatable {

@@ -3,6 +3,7 @@ import Checkpoints
 import Foundation
 import JSON
 import MoEModels
+import Quantization
 import Reconstruction
 import Sensitivity
 import Tensors
@@ -37,6 +38,7 @@ public struct ModelPipeline: Pipeline {
       try MeasureStage(
         model: model, calibration: nil, levels: allocation.levels,
         groupSize: quantizer.groupSize, symmetric: quantizer.symmetric,
+        rangeSearch: quantizer.quantizationMethod.rangeSearch,
         scores: allocation.scores
       ).stage(readsCalibration: readsCalibration))
     stages.append(
@@ -81,9 +83,14 @@ extension PointParameters {
 
 extension QuantizerParameters {
   var quantizationMethod: QuantizationMethod {
-    QuantizationMethod(
-      solver: method == .gptq ? .gptq(damping: damping) : .roundToNearest,
-      groupSize: groupSize, symmetric: symmetric)
+    let options = GPTQOptions(
+      relativeDamping: damping, columns: actOrder ? .activation : .natural,
+      scales: Quantization.GroupScales(rawValue: groupScales.rawValue) ?? .fresh,
+      blockSize: blockSize)
+    return QuantizationMethod(
+      solver: method == .gptq
+        ? .gptq(options, minimumTokens: minimumTokens) : .roundToNearest,
+      groupSize: groupSize, symmetric: symmetric, rangeSearch: range == .mse ? RangeSearch() : nil)
   }
 }
 

@@ -9,7 +9,7 @@ import Reconstruction
 /// plan + base quantizer → packed checkpoint and a report for every module.
 public struct QuantizeStage: Sendable {
   public static let name = "quantize"
-  static let epoch = 1
+  static let epoch = 2
 
   public var model: URL
   public var method: QuantizationMethod
@@ -23,17 +23,22 @@ public struct QuantizeStage: Sendable {
 
   func stage() throws -> Stage {
     var parameters = JSONObject([
-      ("groupSize", JSONValue(method.groupSize)), ("symmetric", JSONValue(method.symmetric)),
-      ("attentionBits", JSONValue(attentionBits)),
+      ("groupSize", method.groupSize.map { JSONValue($0) } ?? .null),
+      ("symmetric", JSONValue(method.symmetric)), ("attentionBits", JSONValue(attentionBits)),
     ])
+    if let search = method.rangeSearch { parameters["range"] = JSONValue(search) }
     var inputs: [String: StageSource] = [
       "model": try .model(model), "plan": .stage(AllocateStage.name),
     ]
     switch method.solver {
     case .roundToNearest: parameters["method"] = "rtn"
-    case .gptq(let damping):
+    case .gptq(let options, let minimumTokens):
       parameters["method"] = "gptq"
-      parameters["damping"] = JSONValue(damping)
+      parameters["damping"] = JSONValue(options.relativeDamping)
+      parameters["columns"] = JSONValue(options.columns.rawValue)
+      parameters["groupScales"] = JSONValue(options.scales.rawValue)
+      if options.scales == .stale { parameters["blockSize"] = JSONValue(options.blockSize) }
+      parameters["minimumTokens"] = JSONValue(minimumTokens)
       inputs["calibration"] = .stage(CalibrateStage.name)
     }
     return Stage(
@@ -51,8 +56,12 @@ public struct QuantizeStage: Sendable {
   ///   - url: The plan: JSON with `{unit: bits}`, also nested under `plan`.
   ///   - calibration: Folder of layer files, if the method reads one.
   ///   - context: Gets the files.
+  /// - Returns: What was done to each module, as in `modules.json`.
   /// - Throws: ``QuantizeStageError``, ``TableError``, and what reading the model throws.
-  public func write(plan url: URL, calibration: URL?, to context: StageContext) throws {
+  @discardableResult
+  public func write(
+    plan url: URL, calibration: URL?, to context: StageContext
+  ) throws -> [ModuleReport] {
     let checkpoint = try Checkpoint(model)
     let c = checkpoint.configuration
     let units = (0..<c.layerCount).flatMap { layer in
@@ -74,6 +83,7 @@ public struct QuantizeStage: Sendable {
     }
     try context.write(
       try JSONValue(encoding: reports), to: StageFile.modules)
+    return reports
   }
 }
 
@@ -85,6 +95,16 @@ extension QuantizeStage {
     do { return try Plan(json: data, units: units) } catch {
       throw QuantizeStageError.unusablePlan(path: url.path, reason: "\(error)")
     }
+  }
+}
+
+extension JSONValue {
+  /// The numbers of a range search, as they enter a stage's key.
+  init(_ search: RangeSearch) {
+    self = [
+      "norm": JSONValue(search.norm), "steps": JSONValue(search.steps),
+      "maximalShrink": JSONValue(search.maximalShrink),
+    ]
   }
 }
 

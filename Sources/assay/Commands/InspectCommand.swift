@@ -38,5 +38,8 @@ struct InspectCommand: ParsableCommand {
       print("")
     }
     print(table.text(format.format), terminator: "")
+    guard format.format == .text else { return }
+    for name in inventory.unaccounted { print("unaccounted: \(name)") }
+    for name in inventory.missing { print("missing: \(name)") }
   }
 }

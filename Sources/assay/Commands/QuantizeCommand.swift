@@ -1,6 +1,7 @@
 import ArgumentParser
 import Experiments
 import Foundation
+import Quantization
 import Reconstruction
 
 struct QuantizeCommand: ParsableCommand {
@@ -33,7 +34,7 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: "Bits of attention.")
   var attentionBits = 4
 
-  @Option(help: "Weights that share a scale.")
+  @Option(help: "Weights that share a scale; 0: a whole row.")
   var groupSize = 64
 
   @Flag(help: "Grids without a zero point.")
@@ -41,6 +42,18 @@ struct QuantizeCommand: ParsableCommand {
 
   @Option(help: "GPTQ: share of the Hessian's mean diagonal added to it.")
   var damping = 0.01
+
+  @Flag(help: "Search each group's range for the least error instead of taking its extremes.")
+  var mse = false
+
+  @Flag(help: "GPTQ: round columns by falling diagonal of the Hessian.")
+  var actOrder = false
+
+  @Option(help: "GPTQ: scales of groups: fresh, stale or static.")
+  var groupScales = GroupScales.fresh
+
+  @Option(help: "GPTQ: modules with fewer calibration tokens are rounded to nearest.")
+  var minimumTokens = QuantizationMethod.defaultMinimumTokens
 
   @Option(help: "Folder to write.", completion: .directory)
   var out: String
@@ -55,13 +68,33 @@ struct QuantizeCommand: ParsableCommand {
     let stage = QuantizeStage(
       model: URL(filePath: model),
       method: QuantizationMethod(
-        solver: method == .gptq ? .gptq(damping: damping) : .roundToNearest,
-        groupSize: groupSize, symmetric: symmetric),
+        solver: method == .gptq
+          ? .gptq(
+            GPTQOptions(
+              relativeDamping: damping, columns: actOrder ? .activation : .natural,
+              scales: groupScales),
+            minimumTokens: minimumTokens) : .roundToNearest,
+        groupSize: groupSize == 0 ? nil : groupSize, symmetric: symmetric,
+        rangeSearch: mse ? RangeSearch() : nil),
       attentionBits: attentionBits)
     try SingleStage.write(to: URL(filePath: out)) { context in
-      try stage.write(
+      let reports = try stage.write(
         plan: URL(filePath: plan), calibration: calibration.map { URL(filePath: $0) },
         to: context)
+      FileHandle.standardError.write(Data((Self.summary(of: reports) + "\n").utf8))
     }
   }
+
+  /// What was done to how many modules; nothing that differs from what was asked for goes unsaid.
+  private static func summary(of reports: [ModuleReport]) -> String {
+    let fallbacks = Dictionary(grouping: reports.compactMap(\.fallback), by: \.rawValue)
+      .sorted { $0.key < $1.key }.map { "\($0.value.count) \($0.key)" }
+    let singular = reports.count { ($0.calibrationTokens ?? .max) < $0.inputFeatures }
+    let escalated = reports.count { ($0.dampingEscalations ?? 0) > 0 }
+    return "\(reports.count) modules; rounded to nearest instead of solved: "
+      + (fallbacks.isEmpty ? "none" : fallbacks.joined(separator: ", "))
+      + "; fewer calibration tokens than inputs: \(singular); damping raised: \(escalated)"
+  }
 }
+
+extension GroupScales: ExpressibleByArgument {}

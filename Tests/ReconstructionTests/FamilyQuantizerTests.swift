@@ -1,0 +1,93 @@
+import Calibration
+import Checkpoints
+import Foundation
+import MoEModels
+import Quantization
+import Reconstruction
+import Tensors
+import Testing
+
+/// From calibration to a packed model for every architecture, on the tiny models of MoEModelsTests.
+@Suite struct FamilyQuantizerTests {
+  static let families = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().appending(path: "MoEModelsTests/Fixtures/families")
+
+  @Test(
+    "every linear module is packed at its bits, every other tensor keeps its bytes",
+    arguments: [
+      "olmoe", "qwen2-moe", "qwen3-moe-fused", "mixtral-fused", "deepseek-v2",
+      "deepseek-v2-groups", "llama", "qwen2",
+    ])
+  func packs(family: String) throws {
+    let checkpoint = try Checkpoint(Self.families.appending(path: family))
+    let (calibration, target) = (try TemporaryFolder(), try TemporaryFolder())
+    let tokens = (0..<48).map { Int32($0 * 7 % 96) }
+    try CalibrationWriter.write(
+      CalibrationSample(text: ("counted", tokens), count: 1, context: 48, seed: 0),
+      through: checkpoint, precision: .f32, to: calibration.url)
+    let options = GPTQOptions(columns: .activation)
+    let reports = try ModelQuantizer(
+      checkpoint,
+      method: QuantizationMethod(
+        solver: .gptq(options, minimumTokens: 4), groupSize: 8, symmetric: false),
+      calibration: calibration.url, bits: { $0.unit == nil ? 4 : 3 }
+    ).write(to: target.url)
+
+    let configuration = checkpoint.configuration
+    let modules = (0..<configuration.layerCount).flatMap(configuration.linearModules(layer:))
+    #expect(reports.map(\.module) == modules.map(\.tensor))
+    let quantized = try QuantizedCheckpoint(target.url)
+    for (module, report) in zip(modules, reports) {
+      let packed = try #require(try quantized.packed(module.tensor))
+      #expect(packed.bits == (module.unit == nil ? 4 : 3))
+      #expect(packed.metadataBits == report.metadataBits)
+      #expect(report.fallback == nil || (report.calibrationTokens ?? 0) < 4)
+    }
+    let inventory = try ModelInventory(target.url)
+    #expect(inventory.unaccounted == [] && inventory.missing == [])
+    #expect(inventory.parts.last?.parameters == checkpoint.parameterCount)
+    let pass = try ForwardPass([tokens], source: quantized, precision: .f32)
+    try pass.runLayers()
+    try pass.forEachLogits { _, rows, logits in
+      let values = Array(
+        UnsafeBufferPointer(start: logits, count: rows * configuration.vocabularySize))
+      #expect(values.allSatisfy { $0.isFinite })
+    }
+  }
+
+  @Test("experts with fewer tokens than asked for are rounded to nearest, and say so")
+  func fewTokens() throws {
+    let checkpoint = try Checkpoint(Self.families.appending(path: "olmoe"))
+    let (calibration, target) = (try TemporaryFolder(), try TemporaryFolder())
+    try CalibrationWriter.write(
+      CalibrationSample(
+        text: ("counted", (0..<40).map { Int32($0) }), count: 1, context: 40, seed: 0),
+      through: checkpoint, precision: .f32, to: calibration.url)
+    let reports = try ModelQuantizer(
+      checkpoint,
+      method: QuantizationMethod(
+        solver: .gptq(GPTQOptions(), minimumTokens: 25), groupSize: 8, symmetric: false),
+      calibration: calibration.url, bits: { _ in 3 }
+    ).write(to: target.url)
+    let experts = reports.filter { $0.unit != nil }
+    #expect(experts.contains { ($0.calibrationTokens ?? 0) < 25 })
+    for report in experts {
+      let tokens = report.calibrationTokens ?? 0
+      let expected: ModuleReport.Fallback? =
+        tokens >= 25 ? nil : tokens > 0 ? .roundToNearestWithFewTokens : .roundToNearestWithoutTokens
+      #expect(report.fallback == expected, "\(report.module) with \(tokens) tokens")
+    }
+  }
+}
+
+/// A folder that goes with the test.
+private final class TemporaryFolder {
+  let url: URL
+
+  init() throws {
+    url = FileManager.default.temporaryDirectory.appending(path: "assay-\(UUID())")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: false)
+  }
+
+  deinit { try? FileManager.default.removeItem(at: url) }
+}
