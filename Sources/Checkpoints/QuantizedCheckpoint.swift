@@ -8,6 +8,7 @@ public import Tensors
 ///     ….codes   U8  [rows, ⌈columns · bits / 8⌉]     codes of a row, dense little-endian bit stream
 ///     ….scales  F16 [rows, groups]
 ///     ….zeros   U8  [⌈rows · groups · bits / 8⌉]     dense bit stream; absent if symmetric
+///     ….group_index  I32 [columns]                   group of a column; absent if column / groupSize
 ///
 /// and the file's metadata entry `….weight` = `bits/groupSize/columns` tells how to read them:
 /// weight = scale · (code − zero). Everything else keeps the dtype of the original checkpoint.
@@ -62,7 +63,27 @@ public struct QuantizedCheckpoint: Sendable {
         count: rows * BitStream.byteCount(codes: layout.columns, bits: layout.bits)),
       scales: (0..<rows * groups).map { UInt16(scales[2 * $0]) | UInt16(scales[2 * $0 + 1]) << 8 },
       zeros: symmetric
-        ? [] : try zeros("\(stem)zeros", of: name, count: rows * groups, bits: layout.bits))
+        ? [] : try zeros("\(stem)zeros", of: name, count: rows * groups, bits: layout.bits),
+      groupIndex: try groupIndex(
+        "\(stem)group_index", of: name, columns: layout.columns, groups: groups))
+  }
+
+  private func groupIndex(
+    _ part: String, of weight: String, columns: Int, groups: Int
+  ) throws -> [Int32]? {
+    guard file.tensors[part] != nil else { return nil }
+    let stream = try bytes(part, of: weight, count: columns * 4)
+    return try (0..<columns).map { column in
+      let value = stream[4 * column..<4 * column + 4].reversed().reduce(UInt32(0)) {
+        $0 << 8 | UInt32($1)
+      }
+      let group = Int32(bitPattern: value)
+      guard (0..<Int32(groups)).contains(group) else {
+        throw PackedWeightError.badGroup(
+          path: file.path, part: part, column: column, group: Int(group), groups: groups)
+      }
+      return group
+    }
   }
 
   private func zeros(_ part: String, of weight: String, count: Int, bits: Int) throws -> [UInt8] {
@@ -94,7 +115,7 @@ public struct QuantizedCheckpoint: Sendable {
   public func releasePages(of name: String) {
     let stem = String(name.dropLast("weight".count))
     for part in file.metadata[name] == nil
-      ? [name] : ["codes", "scales", "zeros"].map({ stem + $0 })
+      ? [name] : ["codes", "scales", "zeros", "group_index"].map({ stem + $0 })
     { file.releasePages(of: part) }
   }
 
@@ -114,7 +135,7 @@ extension PackedMatrix {
   /// The tensors that ``QuantizedCheckpoint`` reads.
   ///
   /// - Parameter weight: Name of the weight, ending in `.weight`.
-  /// - Returns: Codes, scales and, if asymmetric, zeros.
+  /// - Returns: Codes, scales and, if asymmetric, zeros; group indices if they are not implied.
   public func payloads(weight: String) -> [TensorPayload] {
     let stem = String(weight.dropLast("weight".count))
     let codes = TensorPayload(
@@ -122,12 +143,21 @@ extension PackedMatrix {
     let scales = TensorPayload(
       name: "\(stem)scales", dtype: .float16, shape: [rows, groups],
       bytes: self.scales.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] })
-    guard !symmetric else { return [codes, scales] }
-    let zeros = BitStream.packed(self.zeros, bits: bits)
-    return [
-      codes, scales,
-      TensorPayload(name: "\(stem)zeros", dtype: .uint8, shape: [zeros.count], bytes: zeros),
-    ]
+    var payloads = [codes, scales]
+    if !symmetric {
+      let zeros = BitStream.packed(self.zeros, bits: bits)
+      payloads.append(
+        TensorPayload(name: "\(stem)zeros", dtype: .uint8, shape: [zeros.count], bytes: zeros))
+    }
+    if let groupIndex {
+      payloads.append(
+        TensorPayload(
+          name: "\(stem)group_index", dtype: .int32, shape: [columns],
+          bytes: groupIndex.flatMap { group in
+            (0..<4).map { UInt8(truncatingIfNeeded: group >> (8 * $0)) }
+          }))
+    }
+    return payloads
   }
 
   /// The metadata entry of ``QuantizedCheckpoint``.
@@ -142,7 +172,7 @@ private struct PackedLayout {
 
   init(entry: String, weight: String, path: String) throws(PackedWeightError) {
     let numbers = entry.split(separator: "/").compactMap { Int($0) }
-    guard numbers.count == 3, (2...8).contains(numbers[0]), (1...1 << 24).contains(numbers[1]),
+    guard numbers.count == 3, (1...8).contains(numbers[0]), (1...1 << 24).contains(numbers[1]),
       (1...1 << 24).contains(numbers[2])
     else { throw .badLayout(path: path, weight: weight, found: entry) }
     (bits, groupSize, columns) = (numbers[0], numbers[1], numbers[2])
@@ -155,6 +185,7 @@ public enum PackedWeightError: Error, Equatable, CustomStringConvertible {
   case missing(path: String, weight: String, part: String)
   case wrongSize(path: String, part: String, expected: Int, found: Int)
   case wrongShape(path: String, weight: String, expected: [Int], found: [Int])
+  case badGroup(path: String, part: String, column: Int, group: Int, groups: Int)
 
   public var description: String {
     switch self {
@@ -167,6 +198,9 @@ public enum PackedWeightError: Error, Equatable, CustomStringConvertible {
       "\(path): '\(part)' holds \(found) bytes, expected \(expected). Quantize the model again."
     case .wrongShape(let path, let weight, let expected, let found):
       "\(path): '\(weight)' has shape \(found), config.json asks for \(expected)."
+    case .badGroup(let path, let part, let column, let group, let groups):
+      "\(path): '\(part)' puts column \(column) into group \(group), expected 0..<\(groups). Quantize "
+        + "the model again."
     }
   }
 }
