@@ -57,8 +57,8 @@ struct SolvedTile<Scalar: GridScalar>: Sendable {
   var tile: GridTile<Scalar>
   fileprivate var losses = SIMD16<Double>()
 
-  /// Σ e² / 2.
-  var loss: Double { losses.sum() / 2 }
+  /// Σ e² / 2 over the rows there are; with one bit, missing ones have an error too.
+  var loss: Double { (0..<tile.rows.count).reduce(0) { $0 + losses[$1] } / 2 }
 }
 
 extension ColumnSolver {

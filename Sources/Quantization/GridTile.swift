@@ -52,7 +52,7 @@ struct GridTile<Scalar: GridScalar>: Sendable {
   mutating func round(_ weights: SIMD16<Scalar>, column: Int, group: Int) -> SIMD16<Scalar> {
     let (scale, zero) = (scaleLanes[group], zeroLanes[group])
     let code = self.code(of: weights, scale: scale, zero: zero)
-    codes[column] = SIMD16<UInt8>(truncatingIfNeeded: SIMD16<Int32>(code))
+    codes[column] = Scalar.codes(code)
     return scale * (code - zero)
   }
 
@@ -62,8 +62,7 @@ struct GridTile<Scalar: GridScalar>: Sendable {
   ) -> SIMD16<Scalar> {
     if grid.bits == 1 { return SIMD16().replacing(with: 1, where: weights .>= 0) }
     let unclamped = (weights / scale).rounded(.toNearestOrEven) + zero
-    return unclamped.clamped(
-      lowerBound: SIMD16(), upperBound: SIMD16(repeating: Scalar(grid.largestCode)))
+    return Scalar.clamped(unclamped, to: Scalar(grid.largestCode))
   }
 
   func code(row: Int, column: Int) -> UInt8 { codes[column][row] }
@@ -76,7 +75,7 @@ struct GridTile<Scalar: GridScalar>: Sendable {
   /// Zero points, shape `[rows, groups]`; empty if symmetric.
   var zeros: [UInt8] {
     guard !grid.symmetric else { return [] }
-    return rows.indices.flatMap { row in zeroLanes.map { $0[row - rows.lowerBound].code } }
+    return rows.indices.flatMap { row in zeroLanes.map { Scalar.codes($0)[row - rows.lowerBound] } }
   }
 
   /// The codes as bit streams, shape `[rows, rowBytes]`.
@@ -95,11 +94,7 @@ extension GridTile {
   /// One for each row of the tile.
   private func fits(_ weights: [SIMD16<Scalar>], group: Int) throws(QuantizationError) -> [Fit] {
     if grid.bits == 1 { return try signFits(weights, group: group) }
-    var (low, high) = (SIMD16<Scalar>(), SIMD16<Scalar>())
-    for values in weights {
-      low.replace(with: values, where: values .< low)
-      high.replace(with: values, where: values .> high)
-    }
+    let (low, high) = Scalar.range(of: weights)
     guard let search = grid.rangeSearch else {
       return try rangeFits(low: low, high: high, group: group)
     }
@@ -166,8 +161,7 @@ extension GridTile {
     var sum = SIMD16<Double>()
     for values in weights {
       let error = scale * (code(of: values, scale: scale, zero: zero) - zero) - values
-      sum += SIMD16<Double>(
-        Scalar.power(error.replacing(with: -error, where: error .< 0), norm))
+      sum += SIMD16<Double>(Scalar.power(ofMagnitude: error, norm))
     }
     return sum
   }

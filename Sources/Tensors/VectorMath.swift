@@ -68,12 +68,14 @@ public enum VectorMath {
     return (m + correction).addingProduct(e, 0.693_359_375)
   }
 
-  /// x^exponent for x ≥ 0 and a positive exponent, relative error below 1e-5 where it is above
-  /// 1e-37; smaller results may be anything in 0…1e-37.
-  public static func power(_ x: SIMD16<Float>, _ exponent: Float) -> SIMD16<Float> {
+  /// |x|^exponent for a positive exponent, relative error below 1e-5 where it is above 1e-37;
+  /// smaller results may be anything in 0…1e-37.
+  public static func power(ofMagnitude x: SIMD16<Float>, _ exponent: Float) -> SIMD16<Float> {
+    let magnitude = unsafeBitCast(
+      unsafeBitCast(x, to: SIMD16<UInt32>.self) & 0x7FFF_FFFF, to: Lanes.self)
     let smallest = Lanes(repeating: .leastNormalMagnitude)
-    let result = exponential(logarithm(larger(x, smallest)) * exponent)
-    return result.replacing(with: 0, where: x .< smallest)
+    let result = exponential(logarithm(larger(magnitude, smallest)) * exponent)
+    return result.replacing(with: 0, where: smallest .> magnitude)
   }
 
   /// Σ x².
