@@ -61,10 +61,15 @@ public final class ForwardPass {
       precision: precision)
     let hidden = source.configuration.hiddenSize
     let x = hiddenStates.reserve(tokens * hidden)
-    var start = 0
-    for batch in batches {
-      layer.apply(x + start * hidden, batch: batch, tap: tap)
-      start += batch.tokens
+    if let tap {
+      for batch in batches { layer.apply(x + batch.first * hidden, batch: batch, tap: tap) }
+    } else {
+      // SAFETY: a batch's rows are its own; scratch memory is each worker's own.
+      nonisolated(unsafe) let (layer, x) = (layer, x)
+      let batches = batches
+      forEachPiece(of: batches.count) { index in
+        layer.apply(x + batches[index].first * hidden, batch: batches[index], tap: nil)
+      }
     }
   }
 
@@ -120,14 +125,16 @@ public final class ForwardPass {
   private static func batches(of lengths: [Int], tokens: Int) -> [SequenceBatch] {
     var result: [SequenceBatch] = []
     var current: [Int] = []
+    var first = 0
     for length in lengths {
       if !current.isEmpty, current.reduce(0, +) + length > tokens {
-        result.append(SequenceBatch(lengths: current))
+        result.append(SequenceBatch(first: first, lengths: current))
+        first += result.last?.tokens ?? 0
         current = []
       }
       current.append(length)
     }
-    if !current.isEmpty { result.append(SequenceBatch(lengths: current)) }
+    if !current.isEmpty { result.append(SequenceBatch(first: first, lengths: current)) }
     return result
   }
 }

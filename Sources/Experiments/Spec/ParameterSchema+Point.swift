@@ -44,7 +44,8 @@ extension ParameterGroup {
     ParameterField(
       "damping", .number(0...1), .defaulting(0.01),
       "GPTQ: share of the Hessian's mean diagonal added to its diagonal."),
-    ParameterField("actOrder", .flag, .defaulting(false), "GPTQ: columns by falling diagonal of H."),
+    ParameterField(
+      "actOrder", .flag, .defaulting(false), "GPTQ: columns by falling diagonal of the Hessian."),
     ParameterField(
       "groupScales", .choice(["fresh", "stale", "static"]), .defaulting("fresh"),
       "GPTQ: from the weights at the group's turn, at its block's turn, or from the start."),
