@@ -72,7 +72,8 @@ extension ParameterGroup {
 
   static let budget = ParameterGroup([
     ParameterField(
-      "attention", .number(1...16), .defaulting(4), "Mean code bits of attention weights."),
+      "attention", .number(2...8), .defaulting(4),
+      "Code bits of attention weights, a whole number: attention is quantized at one level."),
     ParameterField("experts", .number(1...16), .defaulting(3), "Mean code bits of expert weights."),
   ])
 

@@ -85,9 +85,9 @@ extension PointParameters {
   }
 
   private func checkBudget() throws(SpecError) {
-    guard let budget, let lowest = allocation?.levels.first, budget.experts < Double(lowest) else {
-      return
-    }
+    guard let budget else { return }
+    _ = try budget.attentionBits()
+    guard let lowest = allocation?.levels.first, budget.experts < Double(lowest) else { return }
     throw SpecError(
       .outOfRange(
         found: CanonicalJSON.number(budget.experts),

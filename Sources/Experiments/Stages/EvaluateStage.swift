@@ -9,7 +9,7 @@ import Tensors
 /// weights + texts and tasks → metrics and per-item values.
 public struct EvaluateStage: Sendable {
   public static let name = "evaluate"
-  static let epoch = 1
+  static let epoch = 2
 
   /// A text for perplexity.
   public struct Corpus: Sendable {
@@ -139,10 +139,11 @@ private struct PooledResults {
     tasks.append(definition)
   }
 
-  /// Pooled over windows and over items; nothing where there is only one part.
+  /// Pooled over windows and over items, also of a single part: what is asked for the whole does not
+  /// depend on how many parts it has.
   var metrics: [Metric] {
     var result: [Metric] = []
-    if corpora.count > 1 {
+    if !corpora.isEmpty {
       let definition: JSONValue = ["protocol": "pooled-windows", "parts": .array(corpora)]
       let mean = windowLosses.reduce(0, +) / Double(windowLosses.count)
       result.append(
@@ -154,7 +155,7 @@ private struct PooledResults {
           definition: .bitsPerByte(scope: "all", definition),
           value: nats / log(2) / Double(bytes), items: windowLosses.count))
     }
-    if tasks.count > 1 {
+    if !tasks.isEmpty {
       result.append(
         Metric(
           definition: .accuracy(

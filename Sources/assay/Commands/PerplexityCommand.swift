@@ -26,6 +26,7 @@ struct PerplexityCommand: ParsableCommand {
   @OptionGroup var format: FormatOption
 
   func run() throws {
+    Interruption.install(saying: "Interrupted.")
     let folder = try ModelFolder(URL(filePath: model))
     let tokenizer = try folder.tokenizer()
     let corpus = try TextCorpus(text.url, format: text.textFormat)
