@@ -1,4 +1,4 @@
-import Checkpoints
+public import Checkpoints
 
 /// Which tokens of a text are scored, and what each of them sees: numbers of different protocols
 /// must not be compared.
@@ -28,6 +28,56 @@ public enum PerplexityProtocol: Sendable, Equatable {
     case .llamaCpp: "llama.cpp-chunks"
     case .strided: "strided"
     case .rolling: "lm-eval-rolling"
+    }
+  }
+}
+
+/// A protocol by the name that specs and commands use.
+public enum PerplexityConvention: String, Sendable, Codable, CaseIterable {
+  case gptq
+  case llamaCpp = "llama.cpp"
+  case strided
+  case lmEval = "lm-eval"
+
+  /// The protocol for a model.
+  ///
+  /// - Parameters:
+  ///   - context: Tokens in a window.
+  ///   - stride: Of ``PerplexityProtocol/strided(context:stride:)``; half the context if nil.
+  ///   - configuration: Names the token that comes before a document.
+  /// - Returns: The protocol with its parameters.
+  /// - Throws: ``PerplexityProtocolError``.
+  public func scoring(
+    context: Int, stride: Int?, for configuration: ModelConfiguration
+  ) throws(PerplexityProtocolError) -> PerplexityProtocol {
+    switch self {
+    case .gptq: return .gptqWindows(context: context)
+    case .llamaCpp: return .llamaCpp(context: context)
+    case .strided:
+      let stride = stride ?? max(context / 2, 1)
+      guard 1...context ~= stride else { throw .stride(stride, context: context) }
+      return .strided(context: context, stride: stride)
+    case .lmEval:
+      guard let prefix = configuration.beginningOfTextID ?? configuration.endOfTextIDs.first else {
+        throw .noPrefixToken
+      }
+      return .rolling(context: context, prefix: Int32(prefix))
+    }
+  }
+}
+
+/// Why a protocol cannot be used.
+public enum PerplexityProtocolError: Error, Equatable, CustomStringConvertible {
+  case noPrefixToken
+  case stride(Int, context: Int)
+
+  public var description: String {
+    switch self {
+    case .noPrefixToken:
+      "The lm-eval protocol begins every document with bos_token_id or eos_token_id, and config.json "
+        + "has neither; use another protocol."
+    case .stride(let stride, let context):
+      "A stride of \(stride) does not fit a context of \(context); use 1 to \(context)."
     }
   }
 }

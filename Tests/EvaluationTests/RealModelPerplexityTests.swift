@@ -53,8 +53,8 @@ struct RealModelPerplexityTests {
     #expect(tokens.count == golden.text.tokens)
     for expected in golden.results {
       let ours = try Perplexity(
-        of: folder.weights, text: (RealData.wikitext.path, tokens),
-        context: expected.settings.context, tokenizer: tokenizer, precision: .f32)
+        of: folder.weights, documents: (RealData.wikitext.path, [TokenizedDocument(tokens: tokens, bytes: 0, words: 0)]),
+      scoring: .gptqWindows(context: expected.settings.context), tokenizer: tokenizer, precision: .f32)
       #expect(ours.windowLosses.count == expected.windows)
       #expect(ours.scoredTokens == expected.scoredTokens)
       #expect(ours.scoredBytes == expected.scoredBytes)

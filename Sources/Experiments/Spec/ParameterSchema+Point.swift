@@ -86,6 +86,12 @@ extension ParameterGroup {
     ParameterField("corpora", .namedPaths, .required, "Corpus name → text file."),
     ParameterField("format", textFormat, .defaulting("text"), "How the files are read."),
     ParameterField("context", .integer(2...1_048_576), .defaulting(256), "Tokens in a window."),
+    ParameterField(
+      "protocol", .choice(PerplexityConvention.allCases.map(\.rawValue)), .defaulting("gptq"),
+      "Which tokens are scored, and what they see."),
+    ParameterField(
+      "stride", .integer(1...1_048_576), .optional, nullable: true,
+      "strided: tokens from window to window; half the context if left out."),
   ])
 
   private static let textFormat = ParameterKind.choice(["text", "wikitext"])

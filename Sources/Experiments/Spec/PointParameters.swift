@@ -187,4 +187,7 @@ public struct PerplexityParameters: Codable, Sendable, Equatable {
   public let format: TextFormat
   /// Tokens in a window.
   public let context: Int
+  public let `protocol`: PerplexityConvention
+  /// Of the strided protocol; nil: half the context.
+  public let stride: Int?
 }

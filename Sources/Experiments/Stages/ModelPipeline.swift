@@ -140,7 +140,9 @@ extension EvaluateStage {
         Corpus(
           name: name, url: parameters.url(path),
           format: evaluation.perplexity?.format ?? .text,
-          context: evaluation.perplexity?.context ?? 0)
+          context: evaluation.perplexity?.context ?? 0,
+          convention: evaluation.perplexity?.protocol ?? .gptq,
+          stride: evaluation.perplexity?.stride)
       },
       tasks: evaluation.tasks.sorted { $0.key < $1.key }.map { ($0.key, parameters.url($0.value)) },
       precision: precision)
