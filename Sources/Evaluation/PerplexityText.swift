@@ -22,7 +22,7 @@ public enum PerplexityText {
       let text = try TextCorpus(url, format: format).text
       return [
         TokenizedDocument(
-          tokens: tokenizer.encode(text), bytes: text.utf8.count,
+          tokens: tokenizer.encode(text, addSpecialTokens: true), bytes: text.utf8.count,
           words: WikiTextPages.words(in: text))
       ]
     }

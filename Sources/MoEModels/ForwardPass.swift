@@ -33,14 +33,24 @@ public final class ForwardPass {
     tokens = sequences.reduce(0) { $0 + $1.count }
     batches = Self.batches(of: sequences.map(\.count), tokens: batchTokens)
     let longest = sequences.map(\.count).max() ?? 0
-    guard longest <= configuration.maximumPositions || configuration.rotary.isDynamic else {
-      throw ForwardPassError.tooLong(longest, maximum: configuration.maximumPositions)
-    }
-    if let window = configuration.slidingWindow, longest > window {
-      throw ForwardPassError.slidingWindow(window, length: longest)
-    }
+    try Self.check(length: longest, in: configuration)
     rotary = RotaryEmbedding(configuration, positions: longest)
     try embed(sequences)
+  }
+
+  /// Whether a model takes sequences of a length.
+  ///
+  /// - Throws: ``ForwardPassError/tooLong(_:maximum:)``,
+  ///   ``ForwardPassError/slidingWindow(_:length:)``.
+  public static func check(
+    length: Int, in c: ModelConfiguration
+  ) throws(ForwardPassError) {
+    guard length <= c.maximumPositions || c.rotary.isDynamic else {
+      throw .tooLong(length, maximum: c.maximumPositions)
+    }
+    if let window = c.slidingWindow, length > window {
+      throw .slidingWindow(window, length: length)
+    }
   }
 
   /// Sends everything through the layers that remain.

@@ -1,3 +1,5 @@
+import Evaluation
+
 extension ParameterGroup {
   /// Every parameter of a point, as it may stand in `base` and in the patches of axes.
   public static let point = ParameterGroup([

@@ -40,7 +40,8 @@ struct ModelInputs {
       checkContext(perplexity.context, of: point, at: pointer.appending("context"))
       for (name, path) in perplexity.corpora.sorted(by: { $0.key < $1.key }) {
         checkText(
-          point.url(path), perplexity.format, context: perplexity.context,
+          point.url(path), perplexity.format,
+          context: perplexity.protocol == .lmEval ? 1 : perplexity.context,
           at: pointer.appending("corpora").appending(name))
       }
     }
@@ -67,12 +68,7 @@ struct ModelInputs {
     let url = point.url(point.model.path)
     look(at: "context \(context) \(url.path)", pointer) {
       guard let configuration = (try? ModelFolder(url))?.configuration else { return }
-      guard context <= configuration.maximumPositions else {
-        throw ForwardPassError.tooLong(context, maximum: configuration.maximumPositions)
-      }
-      if let window = configuration.slidingWindow, context > window {
-        throw ForwardPassError.slidingWindow(window, length: context)
-      }
+      try ForwardPass.check(length: context, in: configuration)
     }
   }
 

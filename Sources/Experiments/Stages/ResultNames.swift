@@ -29,6 +29,10 @@ extension ModelPipeline {
       metrics["perplexity"] = Set(corpora + ["all"])
       metrics["bits-per-byte"] = Set(corpora + ["all"])
     }
+    for case let perplexity? in evaluations.map(\.perplexity)
+    where perplexity.protocol == .lmEval {
+      metrics["word-perplexity", default: []].formUnion(perplexity.corpora.keys)
+    }
     if !tasks.isEmpty { metrics["accuracy"] = Set(tasks + ["all"]) }
     return ResultNames(
       metrics: metrics, ledgers: Set(Ledger.allCases.map(\.rawValue)),
