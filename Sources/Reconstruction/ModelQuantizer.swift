@@ -109,7 +109,9 @@ public struct ModelQuantizer: Sendable {
       let weights = try checkpoint.matrix(
         module.tensor, rows: module.rows, columns: module.columns)
       let grid = try method.grid(bits: try bits(module))
-      guard case .gptq(let options, let minimumTokens) = method.solver, let statistics else {
+      guard case .gptq(let options, let minimumTokens, let weighted) = method.solver,
+        let statistics
+      else {
         let outcome = try roundToNearest(module, weights, grid, fallback: nil, tokens: nil)
         try put(outcome.module, outcome.packed, outcome.report)
         continue
@@ -117,8 +119,9 @@ public struct ModelQuantizer: Sendable {
       if factor?.site != module.input {
         factor = (
           module.input,
-          try SharedFactor(
-            module, statistics: statistics, options: options, minimumTokens: minimumTokens)
+          try SharedFactor.of(
+            module, statistics: statistics, options: options, minimumTokens: minimumTokens,
+            routingWeighted: weighted)
         )
       }
       guard let shared = factor?.factor else { continue }
@@ -176,29 +179,57 @@ private enum SharedFactor {
   case factor(DampedFactor, tokens: Int)
   case unavailable(ModuleReport.Fallback, tokens: Int)
 
-  /// H = 2S/n, damped and factored.
-  init(
-    _ module: LinearModule, statistics: CalibrationLayer, options: GPTQOptions, minimumTokens: Int
-  ) throws {
+  /// H = 2 S / n or 2 S_w / Σ w², damped and factored.
+  static func of(
+    _ module: LinearModule, statistics: CalibrationLayer, options: GPTQOptions,
+    minimumTokens: Int, routingWeighted: Bool
+  ) throws -> SharedFactor {
     let tokens = try statistics.tokens(at: module.input)
     guard tokens >= max(minimumTokens, 1) else {
-      self = .unavailable(
+      return .unavailable(
         tokens == 0 ? .roundToNearestWithoutTokens : .roundToNearestWithFewTokens, tokens: tokens)
-      return
     }
-    var hessian = try statistics.sum(at: module.input, order: module.columns)
-    let factor = 2 / Float(tokens)
-    for i in hessian.packed.indices { hessian.packed[i] *= factor }
-    do {
-      self = .factor(
-        try DampedFactor(
-          of: hessian, relativeDamping: options.relativeDamping, columns: options.columns),
-        tokens: tokens)
-    } catch QuantizationError.noCalibration {
+    let hessian = try hessian(
+      module, statistics, routingWeighted: routingWeighted && module.expert != nil)
+    do throws(QuantizationError) {
+      let factor = try DampedFactor(
+        of: hessian, relativeDamping: options.relativeDamping, columns: options.columns)
+      return .factor(factor, tokens: tokens)
+    } catch {
+      switch error {
       // Tokens came, but all of them were zero here.
-      self = .unavailable(.roundToNearestWithoutTokens, tokens: tokens)
-    } catch QuantizationError.notPositiveDefinite {
-      self = .unavailable(.roundToNearestAfterFailure, tokens: tokens)
+      case .noCalibration: return .unavailable(.roundToNearestWithoutTokens, tokens: tokens)
+      case .notPositiveDefinite: return .unavailable(.roundToNearestAfterFailure, tokens: tokens)
+      default: throw error
+      }
+    }
+  }
+
+  private static func hessian(
+    _ module: LinearModule, _ statistics: CalibrationLayer, routingWeighted: Bool
+  ) throws -> SecondMoments {
+    let (site, order) = (module.input, module.columns)
+    guard routingWeighted else {
+      let sum = try statistics.sum(at: site, order: order)
+      return sum.scaled(by: 2 / Float(try statistics.tokens(at: site)))
+    }
+    guard let squares = try statistics.routingWeightSquares(at: site) else {
+      throw QuantizationInputError.noRoutingWeightedSums(layer: module.layer)
+    }
+    let sum = try statistics.routingWeightedSum(at: site, order: order)
+    return sum.scaled(by: squares > 0 ? Float(2 / squares) : 0)
+  }
+}
+
+/// Why a model cannot be quantized with the calibration at hand.
+public enum QuantizationInputError: Error, Equatable, CustomStringConvertible {
+  case noRoutingWeightedSums(layer: Int)
+
+  public var description: String {
+    switch self {
+    case .noRoutingWeightedSums(let layer):
+      "The calibration of layer \(layer) has no routing-weighted sums; calibrate with "
+        + "routingWeighted (calibrate --routing-weighted)."
     }
   }
 }

@@ -1,4 +1,5 @@
 import BitAllocation
+import Calibration
 import Checkpoints
 import Foundation
 import JSON
@@ -28,10 +29,14 @@ public struct ModelPipeline: Pipeline {
     if readsCalibration {
       stages.append(
         try CalibrateStage(
-          model: model, corpus: parameters.url(calibration.corpus),
+          model: model,
+          corpora: calibration.corpus.map {
+            CalibrateStage.Corpus(url: parameters.url($0.path), weight: $0.weight)
+          },
           format: calibration.format, sequences: calibration.sequences,
-          context: calibration.context, precision: precision,
-          seed: StageSeed.derive(from: seeds[.calibration] ?? 0, stage: CalibrateStage.name)
+          context: calibration.context, sampling: calibration.sampling,
+          options: calibration.options, precision: precision,
+          seed: calibration.seed(stream: seeds[.calibration] ?? 0)
         ).stage())
     }
     stages.append(
@@ -85,6 +90,20 @@ extension PointParameters {
   }
 }
 
+extension CalibrationParameters {
+  var options: CalibrationOptions {
+    CalibrationOptions(
+      tokens: tokens.policy(mixture: mixture), routingWeighted: routingWeighted,
+      storage: hessian.storage(block: hessianBlock))
+  }
+
+  /// GPTQ's draw takes the seed of the stream as it stands, so that published seeds mean the same.
+  func seed(stream: Int) -> UInt64 {
+    sampling == .gptq
+      ? UInt64(max(stream, 0)) : StageSeed.derive(from: stream, stage: CalibrateStage.name)
+  }
+}
+
 extension QuantizerParameters {
   var quantizationMethod: QuantizationMethod {
     let options = GPTQOptions(
@@ -93,7 +112,9 @@ extension QuantizerParameters {
       blockSize: blockSize)
     return QuantizationMethod(
       solver: method == .gptq
-        ? .gptq(options, minimumTokens: minimumTokens) : .roundToNearest,
+        ? .gptq(
+          options, minimumTokens: minimumTokens, routingWeighted: routingWeighted)
+        : .roundToNearest,
       groupSize: groupSize, symmetric: symmetric, rangeSearch: range == .mse ? RangeSearch() : nil)
   }
 }

@@ -32,13 +32,14 @@ public struct QuantizeStage: Sendable {
     ]
     switch method.solver {
     case .roundToNearest: parameters["method"] = "rtn"
-    case .gptq(let options, let minimumTokens):
+    case .gptq(let options, let minimumTokens, let routingWeighted):
       parameters["method"] = "gptq"
       parameters["damping"] = JSONValue(options.relativeDamping)
       parameters["columns"] = JSONValue(options.columns.rawValue)
       parameters["groupScales"] = JSONValue(options.scales.rawValue)
       if options.scales == .stale { parameters["blockSize"] = JSONValue(options.blockSize) }
       parameters["minimumTokens"] = JSONValue(minimumTokens)
+      if routingWeighted { parameters["routingWeighted"] = true }
       inputs["calibration"] = .stage(CalibrateStage.name)
     }
     return Stage(
