@@ -34,6 +34,25 @@ public enum CalibrationWriter {
     }
   }
 
+  /// Writes the statistics of the layer that comes next in a pass, which stays before it.
+  ///
+  /// - Parameters:
+  ///   - layer: Its index.
+  ///   - pass: Its hidden states may come from quantized layers.
+  ///   - options: What is summed.
+  ///   - directory: Exists; gets the file.
+  /// - Throws: What reading the model and writing the file throws.
+  public static func writeLayer(
+    _ layer: Int, of pass: ForwardPass, options: CalibrationOptions, to directory: URL
+  ) throws {
+    let configuration = pass.source.configuration
+    let statistics = LayerStatistics(layer: layer, of: configuration, options: options)
+    try pass.observeLayer(layer, tap: statistics)
+    try write(
+      statistics, layer: layer, sites: configuration.inputSites(layer: layer).map(\.site),
+      to: directory)
+  }
+
   private static func write(
     _ statistics: LayerStatistics, layer: Int, sites: [InputSite], to directory: URL
   ) throws {

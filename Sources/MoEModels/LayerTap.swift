@@ -22,8 +22,10 @@ public struct Routing: Sendable {
   /// - Parameters:
   ///   - count: Of experts.
   ///   - all: Whether every expert gets every token, with weight 0 if it is routed elsewhere.
+  /// - Returns: One list an expert.
   func byExpert(count: Int, all: Bool = false) -> [[Assignment]] {
-    var result = [[Assignment]](repeating: all ? Self.everyToken(tokens, weight: 0) : [], count: count)
+    let start = all ? Self.everyToken(tokens, weight: 0) : []
+    var result = [[Assignment]](repeating: start, count: count)
     for (slot, expert) in experts.enumerated() {
       let assignment = Assignment(token: slot / topK, weight: weightsAfter[slot])
       if all {

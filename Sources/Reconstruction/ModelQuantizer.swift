@@ -11,14 +11,23 @@ public struct ModelQuantizer: Sendable {
   private let method: QuantizationMethod
   /// Bits of a module.
   private let bits: @Sendable (LinearModule) throws -> Int
-  /// Folder with the calibration's layer files; nil if the method reads none.
+  /// Folder with the calibration's layer files; nil if the method reads none, or a stream.
   private let calibration: URL?
+  private let stream: QuantizedStream?
 
+  /// - Parameters:
+  ///   - checkpoint: What is quantized.
+  ///   - method: Base quantizer and grid.
+  ///   - calibration: Folder of layer files; not read with a stream.
+  ///   - stream: If given, Hessians are taken of the quantized stream.
+  ///   - bits: Of each module.
   public init(
     _ checkpoint: Checkpoint, method: QuantizationMethod, calibration: URL?,
-    bits: @escaping @Sendable (LinearModule) throws -> Int
+    stream: QuantizedStream? = nil, bits: @escaping @Sendable (LinearModule) throws -> Int
   ) {
-    precondition(!method.readsCalibration || calibration != nil, "GPTQ without calibration")
+    precondition(
+      !method.readsCalibration || calibration != nil || stream != nil, "GPTQ without calibration")
+    self.stream = stream
     self.checkpoint = checkpoint
     self.method = method
     self.calibration = calibration
@@ -38,14 +47,22 @@ public struct ModelQuantizer: Sendable {
     let draft = try self.draft(in: directory)
     let configuration = checkpoint.configuration
     var reports: [ModuleReport] = []
+    let pass = try stream.map {
+      try ForwardPass($0.sample.sequences, source: checkpoint, precision: $0.precision)
+    }
     for layer in 0..<configuration.layerCount {
-      try quantize(layer: layer) { module, packed, report in
+      var quantized: [String: PackedMatrix] = [:]
+      let statistics = try statistics(layer: layer, pass, in: directory)
+      try quantize(layer: layer, statistics) { module, packed, report in
+        if pass != nil { quantized[module.tensor] = packed }
         for payload in packed.payloads(weight: module.tensor) {
           try draft.put(payload.name, bytes: payload.bytes)
         }
         reports.append(report)
         checkpoint.releasePages(of: module.tensor)
       }
+      try pass?.runLayer(
+        layer, weights: LayerOverlay(checkpoint: checkpoint, packed: quantized), tap: nil)
       progress(layer + 1, configuration.layerCount)
     }
     for name in plainTensors {
@@ -96,16 +113,29 @@ public struct ModelQuantizer: Sendable {
 
   private typealias Outcome = (module: LinearModule, packed: PackedMatrix, report: ModuleReport)
 
-  private func quantize(
-    layer: Int, put: (LinearModule, PackedMatrix, ModuleReport) throws -> Void
-  ) throws {
-    let configuration = checkpoint.configuration
-    let statistics = try calibration.map {
-      try CalibrationLayer(layer, in: $0, experts: configuration.expertCount(ofLayer: layer))
+  /// Of the calibration, or of what the layers before made of the stream.
+  private func statistics(
+    layer: Int, _ pass: ForwardPass?, in directory: URL
+  ) throws -> CalibrationLayer? {
+    let experts = checkpoint.configuration.expertCount(ofLayer: layer)
+    guard let pass, let stream, method.readsCalibration else {
+      return try calibration.map { try CalibrationLayer(layer, in: $0, experts: experts) }
     }
+    let folder = directory.appending(path: "stream")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    // The file's contents stay readable while it is open.
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try CalibrationWriter.writeLayer(layer, of: pass, options: stream.options, to: folder)
+    return try CalibrationLayer(layer, in: folder, experts: experts)
+  }
+
+  private func quantize(
+    layer: Int, _ statistics: CalibrationLayer?,
+    put: (LinearModule, PackedMatrix, ModuleReport) throws -> Void
+  ) throws {
     // Modules that read the same input follow each other and share one factorization.
     var factor: (site: InputSite, factor: SharedFactor)?
-    for module in configuration.linearModules(layer: layer) {
+    for module in checkpoint.configuration.linearModules(layer: layer) {
       let weights = try checkpoint.matrix(
         module.tensor, rows: module.rows, columns: module.columns)
       let grid = try method.grid(bits: try bits(module))

@@ -153,7 +153,8 @@ struct CalibrationTests {
     #expect(rounded.count.reduce(0, +) == 240)
     // Embedding and norm are f32 in both, so the first input is the same.
     #expect(
-      try rounded.sum(at: .queryKeyValue, order: 64).dense == exact.sum(at: .queryKeyValue, order: 64).dense)
+      try rounded.sum(at: .queryKeyValue, order: 64).dense
+        == exact.sum(at: .queryKeyValue, order: 64).dense)
     // Rounding of 2⁻⁹ in some five products, and an expert chosen differently for a token or two.
     #expect(abs(rounded.outputEnergy / exact.outputEnergy - 1) < 0.03)
   }
@@ -177,7 +178,8 @@ struct CalibrationTests {
     let unused = try #require(layer.count.firstIndex(of: 0))
     #expect(layer.count.count { $0 == 0 } == 2)
     #expect(try layer.tokens(at: .down(.expert(unused))) == 0)
-    #expect(try layer.sum(at: .down(.expert(unused)), order: 96).dense.packed.allSatisfy { $0 == 0 })
+    #expect(
+      try layer.sum(at: .down(.expert(unused)), order: 96).dense.packed.allSatisfy { $0 == 0 })
     #expect(try layer.absmax(at: .gateUp(.expert(unused))).allSatisfy { $0 == 0 })
   }
 }

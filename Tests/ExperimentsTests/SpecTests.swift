@@ -21,7 +21,7 @@ import Testing
       try refusal("", base: base) == """
         /base/quantizer/groupSzie: Unknown key "groupSzie"; did you mean "groupSize"? \
         Allowed here: method, groupSize, symmetric, range, damping, actOrder, groupScales, blockSize, \
-        minimumTokens, routingWeighted.
+        minimumTokens, hessianStream, routingWeighted.
         """)
   }
 
@@ -128,7 +128,7 @@ import Testing
         == QuantizerParameters(
           method: .rtn, groupSize: 64, symmetric: false, range: .extremes, damping: 0.01,
           actOrder: false, groupScales: .fresh, blockSize: 128, minimumTokens: 32,
-          routingWeighted: false))
+          hessianStream: .fullPrecision, routingWeighted: false))
     #expect(
       point.allocation
         == AllocationParameters(

@@ -80,6 +80,10 @@ extension ParameterGroup {
       "minimumTokens", .integer(0...1_000_000_000), .defaulting(32),
       "GPTQ: modules with fewer calibration tokens are rounded to nearest, and counted."),
     ParameterField(
+      "hessianStream", .choice(HessianStream.allCases.map(\.rawValue)),
+      .defaulting("full-precision"),
+      "GPTQ: Hessians of inputs from full-precision layers, or from layers quantized before."),
+    ParameterField(
       "routingWeighted", .flag, .defaulting(false),
       "GPTQ: Hessians of experts weigh tokens by their routing weight."),
   ])

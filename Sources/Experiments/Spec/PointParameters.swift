@@ -143,7 +143,10 @@ public enum CalibrationTokens: String, Codable, Sendable, CaseIterable {
   case all
   case mixture
 
+  /// What calibration is told.
+  ///
   /// - Parameter mixture: Share of the mean over all tokens.
+  /// - Returns: The policy.
   public func policy(mixture: Double) -> CalibrationOptions.Tokens {
     switch self {
     case .routed: .routed
@@ -153,12 +156,22 @@ public enum CalibrationTokens: String, Codable, Sendable, CaseIterable {
   }
 }
 
+/// Where the inputs behind Hessians come from.
+public enum HessianStream: String, Codable, Sendable, CaseIterable {
+  case fullPrecision = "full-precision"
+  /// Layers quantized before, as in GPTQ's code.
+  case quantized
+}
+
 /// What is kept of a Hessian.
 public enum HessianStorage: String, Codable, Sendable, CaseIterable {
   case full, diagonal
   case blockDiagonal = "block-diagonal"
 
+  /// What calibration is told.
+  ///
   /// - Parameter block: Channels of a block.
+  /// - Returns: The storage.
   public func storage(block: Int) -> MomentStorage {
     switch self {
     case .full: .full
@@ -197,6 +210,8 @@ public struct QuantizerParameters: Codable, Sendable, Equatable {
   public let blockSize: Int
   /// Modules with fewer calibration tokens are rounded to nearest.
   public let minimumTokens: Int
+  /// Where the inputs behind the Hessians come from.
+  public let hessianStream: HessianStream
   /// Whether Hessians of experts weigh tokens by their routing weight.
   public let routingWeighted: Bool
 }

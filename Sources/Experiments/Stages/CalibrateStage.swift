@@ -47,17 +47,15 @@ public struct CalibrateStage: Sendable {
   }
 
   func stage() throws -> Stage {
-    var inputs = ["model": try StageSource.model(model)]
-    for (index, corpus) in corpora.enumerated() {
-      inputs[corpora.count == 1 ? "corpus" : "corpus.\(index)"] = .file(corpus.url)
-    }
+    let inputs = textInputs.merging(["model": try .model(model)]) { $1 }
     return Stage(
       name: Self.name, epoch: Self.epoch, parameters: .object(parameters), inputs: inputs,
       expectedBytes: try expectedBytes()
     ) { context in try write(to: context) }
   }
 
-  private var parameters: JSONObject {
+  /// What decides the statistics, as it enters the key of a stage.
+  var parameters: JSONObject {
     var parameters = JSONObject([
       ("compute", JSONValue(precision.rawValue)), ("format", JSONValue(format.rawValue)),
       ("sequences", JSONValue(sequences)), ("context", JSONValue(context)),
@@ -95,10 +93,8 @@ public struct CalibrateStage: Sendable {
     }
   }
 
-  /// Writes the layer files and `calibration.json` into the context's folder.
-  public func write(to context: StageContext) throws {
-    let folder = try ModelFolder(model)
-    let tokenizer = try folder.tokenizer()
+  /// The windows, and how many tokens the texts have in all.
+  func sample(_ tokenizer: Tokenizer) throws -> (CalibrationSample, corpusTokens: Int) {
     let texts = try corpora.map { corpus in
       CalibrationSample.Text(
         path: corpus.url.path,
@@ -108,13 +104,28 @@ public struct CalibrateStage: Sendable {
     }
     let sample = try CalibrationSample(
       of: texts, count: sequences, context: self.context, sampling: sampling, seed: seed)
+    return (sample, texts.reduce(0) { $0 + $1.tokens.count })
+  }
+
+  /// The texts as inputs of a stage.
+  var textInputs: [String: StageSource] {
+    Dictionary(
+      uniqueKeysWithValues: corpora.enumerated().map { index, corpus in
+        (corpora.count == 1 ? "corpus" : "corpus.\(index)", .file(corpus.url))
+      })
+  }
+
+  /// Writes the layer files and `calibration.json` into the context's folder.
+  public func write(to context: StageContext) throws {
+    let folder = try ModelFolder(model)
+    let (sample, corpusTokens) = try sample(folder.tokenizer())
     try CalibrationWriter.write(
       sample, through: folder.weights, precision: precision, options: options,
       to: context.directory
     ) { context.progress(Double($0) / Double($1), "layer \($0) of \($1)") }
     try context.write(
       [
-        "corpusTokens": JSONValue(texts.reduce(0) { $0 + $1.tokens.count }),
+        "corpusTokens": JSONValue(corpusTokens),
         "sequences": JSONValue(sequences),
         "context": JSONValue(self.context),
         "tokens": JSONValue(sequences * self.context),

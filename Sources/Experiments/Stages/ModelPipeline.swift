@@ -26,19 +26,16 @@ public struct ModelPipeline: Pipeline {
 
     var stages: [Stage] = []
     let readsCalibration = parameters.readsCalibration
-    if readsCalibration {
-      stages.append(
-        try CalibrateStage(
-          model: model,
-          corpora: calibration.corpus.map {
-            CalibrateStage.Corpus(url: parameters.url($0.path), weight: $0.weight)
-          },
-          format: calibration.format, sequences: calibration.sequences,
-          context: calibration.context, sampling: calibration.sampling,
-          options: calibration.options, precision: precision,
-          seed: calibration.seed(stream: seeds[.calibration] ?? 0)
-        ).stage())
-    }
+    let calibrate = CalibrateStage(
+      model: model,
+      corpora: calibration.corpus.map {
+        CalibrateStage.Corpus(url: parameters.url($0.path), weight: $0.weight)
+      },
+      format: calibration.format, sequences: calibration.sequences,
+      context: calibration.context, sampling: calibration.sampling,
+      options: calibration.options, precision: precision,
+      seed: calibration.seed(stream: seeds[.calibration] ?? 0))
+    if readsCalibration { stages.append(try calibrate.stage()) }
     stages.append(
       try MeasureStage(
         model: model, calibration: nil, levels: allocation.levels,
@@ -56,7 +53,8 @@ public struct ModelPipeline: Pipeline {
     stages.append(
       try QuantizeStage(
         model: model, method: quantizer.quantizationMethod,
-        attentionBits: try budget.attentionBits()
+        attentionBits: try budget.attentionBits(),
+        stream: quantizer.hessianStream == .quantized ? calibrate : nil
       ).stage())
     stages.append(try evaluate.stage(weights: .stage(QuantizeStage.name)))
     return stages

@@ -63,8 +63,9 @@ struct CalibrateCommand: ParsableCommand {
 
   func run() throws {
     let stage = CalibrateStage(
-      model: URL(filePath: model), corpora: [CalibrateStage.Corpus(url: text.url)], format: text.textFormat,
-      sequences: sequences, context: text.context, sampling: sampling, options: options,
+      model: URL(filePath: model), corpora: [CalibrateStage.Corpus(url: text.url)],
+      format: text.textFormat, sequences: sequences, context: text.context, sampling: sampling,
+      options: options,
       precision: compute.precision, seed: seed)
     try SingleStage.write(to: URL(filePath: out), stage.write)
   }
