@@ -31,10 +31,12 @@ system-libraries:
 	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -q --no-install-recommends $$missing; \
 	fi
 
-# Copies the quickstart's table and figure into the README.
+# Copies the quickstart's table and figure, and the name of its first run, into the README.
 .PHONY: readme
 readme:
-	@awk '/<!-- results -->/ {print; print ""; skip=1; \
+	@awk -v run="$$(sed -n 's/^ *"run": "\(quickstart-....\).*/\1/p' reports/data/quickstart.json | head -1)" \
+	  '/assay show quickstart-/ {sub(/quickstart-[0-9a-z]+/, run)} \
+	  /<!-- results -->/ {print; print ""; skip=1; \
 	    while ((getline line < "reports/quickstart.md") > 0) { \
 	      if (line ~ /^\|/) print line; \
 	      if (line ~ /^!\[/) { gsub(/\]\(figures/, "](reports/figures", line); print "\n" line } } \

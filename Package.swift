@@ -80,7 +80,8 @@ let package = Package(
       name: "CheckpointsTests", dependencies: ["Checkpoints"], resources: [.copy("Fixtures")]),
     .testTarget(
       name: "MoEModelsTests", dependencies: ["MoEModels"], resources: [.copy("Fixtures")]),
-    .testTarget(name: "QuantizationTests", dependencies: ["Quantization"]),
+    .testTarget(
+      name: "QuantizationTests", dependencies: ["Quantization"], exclude: ["Golden"]),
     .testTarget(
       name: "CalibrationTests", dependencies: ["Calibration"],
       exclude: ["open_with_h5py.py"], resources: [.copy("Fixtures")]),

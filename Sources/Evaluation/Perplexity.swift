@@ -3,58 +3,109 @@ import Foundation
 import MoEModels
 import Tensors
 
-/// Perplexity of a text in the convention of GPTQ's evaluation.
+/// Perplexity of a text by a named protocol, and bits per byte beside it.
 ///
-/// The text is tokenized once and cut into ⌊N/L⌋ windows of L tokens that do not overlap; the tail
-/// is dropped. In each window the mean cross entropy over its L − 1 predicted tokens is taken;
-/// perplexity = exp(mean of the window means). Bits per byte = Σ −log₂ p over all scored tokens,
-/// divided by the bytes of text that these tokens stand for.
+/// Perplexity = exp(Σ −ln p / scored tokens). Bits per byte = Σ −log₂ p over all scored tokens,
+/// divided by the bytes of text that these tokens stand for. Where windows score equally many
+/// tokens, as GPTQ's do, this is exp of the mean of the windows' means.
 public struct Perplexity: Sendable, Equatable {
-  public static let protocolName = "gptq-windows"
-
-  /// Window length L in tokens.
-  public let context: Int
+  public let scoring: PerplexityProtocol
   /// Mean negative log-likelihood of every window, nats per token.
   public let windowLosses: [Double]
-  /// UTF-8 bytes behind the scored tokens.
+  /// Tokens scored in every window.
+  public let windowTokens: [Int]
+  /// Σ (−ln p)² over all scored tokens.
+  public let sumOfSquares: Double
+  /// UTF-8 bytes behind the scored tokens; of whole documents with ``PerplexityProtocol/rolling``.
   public let scoredBytes: Int
+  /// Words of whole documents, by white space; nil with the other protocols.
+  public let words: Int?
+  /// Tokens that went through the model.
+  public let forwardTokens: Int
 
-  public var scoredTokens: Int { windowLosses.count * (context - 1) }
-  public var perplexity: Double { exp(windowLosses.reduce(0, +) / Double(windowLosses.count)) }
+  public var scoredTokens: Int { windowTokens.reduce(0, +) }
   /// Negative log-likelihood of all scored tokens, nats.
-  public var totalLoss: Double { windowLosses.reduce(0, +) * Double(context - 1) }
+  public var totalLoss: Double {
+    zip(windowLosses, windowTokens).reduce(0) { $0 + $1.0 * Double($1.1) }
+  }
+  public var perplexity: Double { exp(totalLoss / Double(scoredTokens)) }
   public var bitsPerByte: Double { totalLoss / log(2) / Double(scoredBytes) }
+  /// exp(Σ −ln p / words), nil where words are not counted.
+  public var wordPerplexity: Double? { words.map { exp(totalLoss / Double($0)) } }
+  /// The standard error that llama.cpp prints: perplexity · √(variance of −ln p / (tokens − 1)). It
+  /// takes tokens for independent, which they are not.
+  public var naiveStandardError: Double {
+    let count = Double(scoredTokens)
+    let mean = totalLoss / count
+    return perplexity * (max(sumOfSquares / count - mean * mean, 0) / (count - 1)).squareRoot()
+  }
 
-  /// Measures a model on a tokenized text.
+  /// Measures a model on tokenized documents.
   ///
   /// - Parameters:
   ///   - source: The model.
-  ///   - text: Path for messages and its token ids.
-  ///   - context: Window length, at least 2.
-  ///   - tokenizer: Tells how many bytes a token stands for.
+  ///   - documents: Path for messages, and the documents; all protocols but
+  ///     ``PerplexityProtocol/rolling`` take a text as one.
+  ///   - scoring: Which tokens are scored after what.
+  ///   - tokenizer: Tells how many bytes a token stands for, and the beginning-of-text token.
   ///   - precision: Of the forward pass.
   ///   - progress: Fraction done, 0…1.
   /// - Throws: ``TextCorpusError/tooShort(path:tokens:context:)``, and what the model throws.
   public init(
-    of source: any WeightSource, text: (path: String, tokens: [Int32]), context: Int,
-    tokenizer: Tokenizer, precision: Precision, progress: (Double) -> Void = { _ in }
+    of source: any WeightSource, documents: (path: String, [TokenizedDocument]),
+    scoring: PerplexityProtocol, tokenizer: Tokenizer, precision: Precision,
+    progress: (Double) -> Void = { _ in }
   ) throws {
-    precondition(context >= 2, "context \(context)")
-    let count = text.tokens.count / context
-    guard count > 0 else {
+    let texts = documents.1
+    let windows = texts.flatMap {
+      scoring.windows($0.tokens, beginning: source.configuration.beginningOfTextID.map(Int32.init))
+    }
+    guard !windows.isEmpty else {
       throw TextCorpusError.tooShort(
-        path: text.path, tokens: text.tokens.count, context: context)
+        path: documents.path, tokens: texts.reduce(0) { $0 + $1.tokens.count },
+        context: scoring.context)
     }
-    let windows = (0..<count).map { Array(text.tokens[$0 * context..<($0 + 1) * context]) }
-    self.context = context
-    scoredBytes = windows.reduce(0) { sum, window in
-      window.dropFirst().reduce(sum) { $0 + (tokenizer.bytes(of: $1)?.count ?? 0) }
-    }
-    let queries = windows.map { window in
-      (1..<context).map { TokenQuery(position: $0 - 1, token: window[$0]) }
+    self.scoring = scoring
+    forwardTokens = windows.reduce(0) { $0 + $1.tokens.count }
+    if case .rolling = scoring {
+      scoredBytes = texts.reduce(0) { $0 + $1.bytes }
+      words = texts.reduce(0) { $0 + $1.words }
+    } else {
+      scoredBytes = windows.reduce(0) { sum, window in
+        window.targets.reduce(sum) { $0 + (tokenizer.bytes(of: $1)?.count ?? 0) }
+      }
+      words = nil
     }
     let losses = try TokenLosses(
-      of: windows, queries: queries, source: source, precision: precision, progress: progress)
-    windowLosses = losses.sequences.map { $0.reduce(0, +) / Double($0.count) }
+      of: windows.map(\.tokens), queries: windows.map(\.queries), source: source,
+      precision: precision, progress: progress
+    ).sequences
+    windowLosses = losses.map { $0.reduce(0, +) / Double($0.count) }
+    windowTokens = losses.map(\.count)
+    sumOfSquares = losses.reduce(0) { $1.reduce($0) { $0 + $1 * $1 } }
+  }
+}
+
+/// A document as it is scored.
+public struct TokenizedDocument: Sendable, Equatable {
+  public let tokens: [Int32]
+  /// UTF-8 bytes of the document as it was given.
+  public let bytes: Int
+  /// Parts between stretches of white space; an empty one at either end counts, as lm-eval counts.
+  public let words: Int
+
+  public init(tokens: [Int32], bytes: Int, words: Int) {
+    (self.tokens, self.bytes, self.words) = (tokens, bytes, words)
+  }
+}
+
+extension PerplexityProtocol {
+  /// Tokens in a window.
+  public var context: Int {
+    switch self {
+    case .gptqWindows(let context), .llamaCpp(let context), .strided(let context, _),
+      .rolling(let context, _):
+      context
+    }
   }
 }

@@ -2,11 +2,14 @@ import Checkpoints
 import Tensors
 
 /// Sequences that go through a layer together; they do not see each other.
-struct SequenceBatch {
+struct SequenceBatch: Sendable {
+  /// Index of its first token among all.
+  let first: Int
   let lengths: [Int]
   let tokens: Int
 
-  init(lengths: [Int]) {
+  init(first: Int, lengths: [Int]) {
+    self.first = first
     self.lengths = lengths
     tokens = lengths.reduce(0, +)
   }

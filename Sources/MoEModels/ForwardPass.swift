@@ -33,14 +33,24 @@ public final class ForwardPass {
     tokens = sequences.reduce(0) { $0 + $1.count }
     batches = Self.batches(of: sequences.map(\.count), tokens: batchTokens)
     let longest = sequences.map(\.count).max() ?? 0
-    guard longest <= configuration.maximumPositions || configuration.rotary.isDynamic else {
-      throw ForwardPassError.tooLong(longest, maximum: configuration.maximumPositions)
-    }
-    if let window = configuration.slidingWindow, longest > window {
-      throw ForwardPassError.slidingWindow(window, length: longest)
-    }
+    try Self.check(length: longest, in: configuration)
     rotary = RotaryEmbedding(configuration, positions: longest)
     try embed(sequences)
+  }
+
+  /// Whether a model takes sequences of a length.
+  ///
+  /// - Throws: ``ForwardPassError/tooLong(_:maximum:)``,
+  ///   ``ForwardPassError/slidingWindow(_:length:)``.
+  public static func check(
+    length: Int, in c: ModelConfiguration
+  ) throws(ForwardPassError) {
+    guard length <= c.maximumPositions || c.rotary.isDynamic else {
+      throw .tooLong(length, maximum: c.maximumPositions)
+    }
+    if let window = c.slidingWindow, length > window {
+      throw .slidingWindow(window, length: length)
+    }
   }
 
   /// Sends everything through the layers that remain.
@@ -61,10 +71,15 @@ public final class ForwardPass {
       precision: precision)
     let hidden = source.configuration.hiddenSize
     let x = hiddenStates.reserve(tokens * hidden)
-    var start = 0
-    for batch in batches {
-      layer.apply(x + start * hidden, batch: batch, tap: tap)
-      start += batch.tokens
+    if let tap {
+      for batch in batches { layer.apply(x + batch.first * hidden, batch: batch, tap: tap) }
+    } else {
+      // SAFETY: a batch's rows are its own; scratch memory is each worker's own.
+      nonisolated(unsafe) let (layer, x) = (layer, x)
+      let batches = batches
+      forEachPiece(of: batches.count) { index in
+        layer.apply(x + batches[index].first * hidden, batch: batches[index], tap: nil)
+      }
     }
   }
 
@@ -120,14 +135,16 @@ public final class ForwardPass {
   private static func batches(of lengths: [Int], tokens: Int) -> [SequenceBatch] {
     var result: [SequenceBatch] = []
     var current: [Int] = []
+    var first = 0
     for length in lengths {
       if !current.isEmpty, current.reduce(0, +) + length > tokens {
-        result.append(SequenceBatch(lengths: current))
+        result.append(SequenceBatch(first: first, lengths: current))
+        first += result.last?.tokens ?? 0
         current = []
       }
       current.append(length)
     }
-    if !current.isEmpty { result.append(SequenceBatch(lengths: current)) }
+    if !current.isEmpty { result.append(SequenceBatch(first: first, lengths: current)) }
     return result
   }
 }

@@ -25,7 +25,7 @@ extension ReportError: CustomStringConvertible {
       "\(path) is \(format) version \(version), expected \(ReportData.format) version "
         + "\(ReportData.version); render it with the program that wrote it, or collect it again."
     case .unreadable(let path, let cause):
-      "\(path) cannot be read: \(cause). Collect the report data again."
+      "\(path) cannot be read (\(cause)). Collect the report data again."
     case .gnuplotMissing:
       "gnuplot is not installed, and figures are drawn by it: apt-get install gnuplot-nox."
     case .gnuplotFailed(let figure, let message):

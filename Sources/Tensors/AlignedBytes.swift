@@ -17,15 +17,31 @@ public final class AlignedBytes: @unchecked Sendable {
 }
 
 /// Working memory that grows and is reused: page faults are expensive on virtual machines.
+///
+/// Every worker of ``forEachPiece(of:_:)`` has its own.
 public final class ScratchBuffer<Element: BitwiseCopyable> {
-  private var memory = AlignedBytes(count: 0)
+  private let memories: UnsafeMutablePointer<AlignedBytes?>
 
-  public init() {}
+  public init() {
+    memories = .allocate(capacity: Worker.limit + 1)
+    memories.initialize(repeating: nil, count: Worker.limit + 1)
+  }
+
+  deinit {
+    memories.deinitialize(count: Worker.limit + 1)
+    memories.deallocate()
+  }
 
   /// Room for `count` elements; earlier contents are lost when it has to grow.
   public func reserve(_ count: Int) -> UnsafeMutablePointer<Element> {
     let bytes = count * MemoryLayout<Element>.stride
-    if memory.count < bytes { memory = AlignedBytes(count: bytes + bytes / 4) }
+    // SAFETY: a worker touches its own place only.
+    let place = memories + Worker.current
+    if let memory = place.pointee, memory.count >= bytes {
+      return memory.base.assumingMemoryBound(to: Element.self)
+    }
+    let memory = AlignedBytes(count: bytes + bytes / 4)
+    place.pointee = memory
     return memory.base.assumingMemoryBound(to: Element.self)
   }
 }

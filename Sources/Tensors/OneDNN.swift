@@ -1,13 +1,15 @@
 import COneDNN
 import Synchronization
 
-/// The one oneDNN engine of the process, its stream, and the primitives created so far.
+/// A oneDNN engine, its stream, and the primitives created so far.
 ///
 /// oneDNN runs its own OpenMP threads, so products are serialized here and must not be called from
-/// inside a parallel loop.
+/// inside a parallel loop. Workers have their own, because a primitive is made for the number of
+/// threads at hand.
 final class OneDNN: @unchecked Sendable {
   // Every access to the mutable state below goes through `lock`.
-  static let shared = OneDNN()
+  private static let ofWorker = (0...Worker.limit).map { _ in OneDNN() }
+  static var shared: OneDNN { ofWorker[Worker.current] }
 
   private let lock = Mutex<Void>(())
   private let engine: dnnl_engine_t
@@ -105,6 +107,13 @@ final class OneDNN: @unchecked Sendable {
   /// Asks a product of 128 rows how it wants its weights; the layout serves every number of rows.
   private func layout(for shape: WeightShape) -> dnnl_memory_desc_t {
     if let known = weightLayouts[shape] { return known }
+    let main = Self.ofWorker[0]
+    guard self === main else {
+      // Weights are laid out once, for all workers.
+      let chosen = main.lock.withLock { _ in main.layout(for: shape) }
+      weightLayouts[shape] = chosen
+      return chosen
+    }
     var source = Primitive.description(
       dimensions: [128, shape.columns], strides: [shape.columns, 1], precision: shape.precision)
     var any = dnnl_memory_desc_t()

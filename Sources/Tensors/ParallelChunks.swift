@@ -26,7 +26,8 @@ public func forEachChunk(
 /// The threads that products and chunked loops use.
 public var threadCount: Int { Int(omp_get_max_threads()) }
 
-private final class ChunkedWork: Sendable {
+/// Work that several threads take chunks of.
+final class ChunkedWork: Sendable {
   private let count: Int
   private let size: Int
   private let body: @Sendable (Range<Int>) -> Void

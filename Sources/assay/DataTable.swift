@@ -1,4 +1,5 @@
 import Experiments
+import Foundation
 import JSON
 
 /// Rows under named columns, printed in any of the formats.
@@ -17,7 +18,7 @@ struct DataTable {
     switch format {
     case .text: aligned()
     case .json: PrettyJSON.text(json, sortingKeys: false)
-    case .csv: lines { Self.csvRow($0) }
+    case .csv: lines(cells) { Self.csvRow($0) }
     case .md: markdown()
     }
   }
@@ -30,7 +31,7 @@ struct DataTable {
     case .json: return PrettyJSON.text(.object(object), sortingKeys: false)
     case .text:
       let width = columns.map(\.count).max() ?? 0
-      return zip(columns, cells[0]).map { name, value in
+      return zip(columns, roundedCells[0]).map { name, value in
         name + String(repeating: " ", count: width - name.count + 2) + value + "\n"
       }.joined()
     case .csv, .md: return text(format)
@@ -42,11 +43,23 @@ struct DataTable {
     .array(rows.map { .object(JSONObject(zip(columns, $0))) })
   }
 
-  private func lines(_ render: ([String]) -> String) -> String {
+  private func lines(_ cells: [[String]], _ render: ([String]) -> String) -> String {
     ([columns] + cells).map { render($0) + "\n" }.joined()
   }
 
   private var cells: [[String]] { rows.map { $0.map(Self.cell) } }
+
+  /// For people: six digits, whole numbers whole.
+  private var roundedCells: [[String]] {
+    rows.map { row in
+      row.map { value in
+        guard let number = value.doubleValue, Int(exactly: number) == nil else {
+          return Self.cell(value)
+        }
+        return String(format: "%.6g", number)
+      }
+    }
+  }
 
   static func cell(_ value: JSONValue) -> String {
     switch value {
@@ -58,9 +71,9 @@ struct DataTable {
 
   private func aligned() -> String {
     let widths = columns.indices.map { column in
-      ([columns] + cells).map { $0[column].count }.max() ?? 0
+      ([columns] + roundedCells).map { $0[column].count }.max() ?? 0
     }
-    return lines { row in
+    return lines(roundedCells) { row in
       let padded = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
       let line = padded.joined(separator: "  ")
       return String(line.reversed().drop { $0 == " " }.reversed())
@@ -76,7 +89,7 @@ struct DataTable {
   }
 
   private func markdown() -> String {
-    let rows = ([columns] + cells).map { row in
+    let rows = ([columns] + roundedCells).map { row in
       let escaped = row.map { $0.replacing("|", with: "\\|").replacing("\n", with: " ") }
       return "| " + escaped.joined(separator: " | ") + " |"
     }

@@ -10,6 +10,13 @@ import Quantization
 import Reports
 import Sensitivity
 
+/// An argument whose form is right and whose content is not, so that no usage need be explained.
+struct UnusableArgument: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) { self.description = description }
+}
+
 /// How this program ends when something is wrong.
 enum Failure {
   static let badInput = ExitCode(2)
@@ -24,7 +31,10 @@ enum Failure {
       FileHandle.standardError.write(Data((command.fullMessage(for: error) + "\n").utf8))
       Foundation.exit(badInput.rawValue)
     }
-    FileHandle.standardError.write(Data("Error: \(error)\n".utf8))
+    let problems = (error as? UnusableInputs)?.problems.map(\.description)
+    for line in problems ?? [ErrorText.line(error)] {
+      FileHandle.standardError.write(Data("Error: \(line)\n".utf8))
+    }
     Foundation.exit(isBadInput(error) ? badInput.rawValue : ExitCode.failure.rawValue)
   }
 
@@ -33,11 +43,12 @@ enum Failure {
     case is SpecError, is CheckpointError, is ConfigurationError, is TokenizerError,
       is TextCorpusError, is PackedWeightError, is ModelFolderError, is ForwardPassError,
       is TaskError, is HDF5Error, is TableError, is AllocationError, is QuantizationError,
-      is QuantizeStageError, is MeasurementError, is ReportError:
+      is QuantizeStageError, is MeasurementError, is ReportError, is UnusableInputs,
+      is UnusableArgument:
       true
     case let error as StoreError:
       switch error {
-      case .noIndex, .noSuchRun, .missingInput, .foreignDatabase, .newerIndex: true
+      case .noIndex, .noSuchRun, .missingInput, .foreignDatabase, .newerIndex, .damagedIndex: true
       default: false
       }
     default: false

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Experiments
 import Foundation
+import Reports
 
 /// Where results live.
 struct WorkspaceOption: ParsableArguments {
@@ -30,8 +31,19 @@ struct SpecArguments: ParsableArguments {
       "Only points with this label; repeat for more.", valueName: "axis=label"))
   var only: [String] = []
 
+  /// Reads the whole spec, tables and figures too: what is wrong in them shall not come up when
+  /// everything has been computed.
   func read() throws -> (spec: ExperimentSpec, filter: RunFilter) {
     let spec = try ExperimentSpec(contentsOf: URL(filePath: self.spec))
+    try spec.checkReport()
     return (spec, try RunFilter(only, for: spec))
+  }
+}
+
+extension ExperimentSpec {
+  func checkReport() throws {
+    let points = try points()
+    try ReportCheck.check(
+      self, points: points, names: ModelPipeline.resultNames(of: points))
   }
 }

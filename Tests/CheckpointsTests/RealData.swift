@@ -10,6 +10,15 @@ enum RealData {
   static let tokenizer = model.appendingPathComponent("tokenizer.json")
   static let wikitext = folder.appendingPathComponent("corpora/wikitext2_raw_test.gz")
 
+  /// The `tokenizer.json.gz` of a model.
+  static func tokenizers(_ name: String) -> URL {
+    folder.appendingPathComponent("tokenizers/\(name).tokenizer.json.gz")
+  }
+
+  static var hasTokenizers: Bool {
+    [wikitext, tokenizers("llama2")].allSatisfy { FileManager.default.fileExists(atPath: $0.path) }
+  }
+
   static var isPresent: Bool {
     [tokenizer, wikitext].allSatisfy { FileManager.default.fileExists(atPath: $0.path) }
   }

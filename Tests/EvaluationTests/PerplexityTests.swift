@@ -9,7 +9,8 @@ struct PerplexityTests {
     _ model: TinyMixtral, _ tokens: [Int32], context: Int
   ) throws -> Perplexity {
     try Perplexity(
-      of: model.checkpoint, text: ("a.txt", tokens), context: context,
+      of: model.checkpoint, documents: ("a.txt", [TokenizedDocument(tokens: tokens, bytes: 0, words: 0)]),
+      scoring: .gptqWindows(context: context),
       tokenizer: model.tokenizer, precision: .f32)
   }
 
@@ -82,7 +83,8 @@ struct PerplexityTests {
     let model = try TinyMixtral()
     var seen: [Double] = []
     _ = try Perplexity(
-      of: model.checkpoint, text: ("a.txt", model.sequences[0]), context: 20,
+      of: model.checkpoint, documents: ("a.txt", [TokenizedDocument(tokens: model.sequences[0], bytes: 0, words: 0)]),
+      scoring: .gptqWindows(context: 20),
       tokenizer: model.tokenizer, precision: .f32
     ) { seen.append($0) }
     #expect(seen == seen.sorted())

@@ -47,6 +47,9 @@ import Testing
     #expect(rows.count == 13)
     let row = try #require(rows.last)
     #expect(row.axes.map(\.label) == ["random", "3"])
+    #expect(row.axes.read(besides: row.aliases) == row.axes)
+    let full = try #require(rows.first { $0.axes[0].label == "full precision" })
+    #expect(full.axes.read(besides: full.aliases).map(\.axis) == ["method"])
     #expect(row.seeds == ["calibration": 1, "search": 1])
     #expect(row.metrics.map(\.name) == ["bits-per-byte", "perplexity"])
     #expect(row.metrics.map(\.value) == [nil, 3])
@@ -71,6 +74,30 @@ import Testing
     try bench.run(try bench.spec(""))
     let queue = try DatabaseQueue(path: bench.workspace.index.path)
     #expect(throws: DatabaseError.self) { try queue.write { try $0.execute(sql: sql) } }
+  }
+
+  @Test("a damaged index says so, and is rebuilt", arguments: [5000, 100, 3])
+  func damaged(bytes: Int) throws {
+    let bench = try Bench()
+    defer { bench.remove() }
+    let spec = try bench.spec(Bench.grid)
+    try bench.run(spec)
+    let written = try Self.dump(bench.workspace)
+    let index = Index(bench.workspace)
+    #expect(try index.damage() == nil)
+    let handle = try FileHandle(forWritingTo: bench.workspace.index)
+    try handle.truncate(atOffset: UInt64(bytes))
+    try handle.close()
+    for command in [{ _ = try index.results(of: "trial") }, { _ = try bench.run(spec) }] {
+      let error = #expect(throws: StoreError.self) { try command() }
+      #expect(error?.description.contains("assay reindex") ?? false, "\(error as Any)")
+    }
+    #expect(try index.damage() != nil)
+    #expect(try bench.engine.reindex() == 13)
+    #expect(try Self.dump(bench.workspace) == written)
+    #expect(try bench.run(spec).unchanged == 13)
+    let left = try FileManager.default.contentsOfDirectory(atPath: bench.workspace.root.path)
+    #expect(left.allSatisfy { !$0.contains("tmp") })
   }
 
   @Test("readers cannot write")

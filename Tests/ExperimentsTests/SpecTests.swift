@@ -73,6 +73,14 @@ import Testing
         #""axes": {"l": {"path": "evaluation.tasks", "values": ["x"]}}"#,
         "/axes/l/values/0: Expected an object of names"
       ),
+      (
+        #""axes": {"b": {"path": "budget.attention", "values": [4, 4.5]}}"#,
+        "/axes/b/values/1: 4.5 is out of range; allowed is a whole number from 2 to 8"
+      ),
+      (
+        #""axes": {"l": {"path": "evaluation.tasks", "values": [{"all": "x"}]}}"#,
+        "/axes/l/values/0/all: \"all\" is taken"
+      ),
       (#""exclude": [{"m": "x"}]"#, "/exclude/0/m: Unknown key"),
       (#""tables": {}"#, "/tables: Expected a list"),
     ])
@@ -175,6 +183,8 @@ import Testing
     let counts = Dictionary(grouping: runs) { $0.point.axes[0].label }.mapValues(\.count)
     #expect(counts == ["full precision": 1, "random": 8, "frequency": 4])
     #expect(runs[0].seeds == [:])
+    #expect(runs[0].title == "method=full precision", "at every budget")
+    #expect(runs[1].title == "method=random bits=2.5 calibration=0 search=0")
     #expect(runs[1].seeds == [.calibration: 0, .search: 0])
     #expect(Set(runs.map(\.id)).count == runs.count)
     #expect(runs[0].id.wholeMatch(of: /trial-[0-9a-hjkmnp-tv-z]{10}/) != nil)

@@ -74,7 +74,11 @@ import Testing
     for report in experts {
       let tokens = report.calibrationTokens ?? 0
       let expected: ModuleReport.Fallback? =
-        tokens >= 25 ? nil : tokens > 0 ? .roundToNearestWithFewTokens : .roundToNearestWithoutTokens
+        switch tokens {
+        case 0: .roundToNearestWithoutTokens
+        case 1..<25: .roundToNearestWithFewTokens
+        default: nil
+        }
       #expect(report.fallback == expected, "\(report.module) with \(tokens) tokens")
     }
   }

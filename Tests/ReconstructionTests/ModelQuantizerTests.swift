@@ -130,7 +130,8 @@ struct ModelQuantizerTests {
     let calibration = try model.calibrate(tokens: 1)
     let target = try model.subfolder("quantized")
     let reports = try ModelQuantizer(
-      model.checkpoint, method: method(.gptq(GPTQOptions(), minimumTokens: 1)), calibration: calibration
+      model.checkpoint, method: method(.gptq(GPTQOptions(), minimumTokens: 1)),
+      calibration: calibration
     ) { _ in 3 }.write(to: target)
     let quantized = try QuantizedCheckpoint(target)
     for (report, module) in zip(reports, modules(of: model)) {

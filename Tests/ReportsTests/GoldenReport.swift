@@ -13,7 +13,7 @@ let goldenReport = """
   | GPTQ           | 3    |    2 |                          3.000 |           1.235 |   **8.220 ± 0.028** |                   **25.0** |                **50.0** |      1.5 |      1.0 ± 1.4 |
   | random         | 3    |    4 |                          3.000 |           1.235 |         9.00 ± 0.41 |                   **25.0** |                **50.0** |      1.5 |              0 |
 
-  ± sample standard deviation over n = 4 runs (2 calibration seeds × 2 search seeds) for random; n = 2 runs (2 calibration seeds) for GPTQ. A number without ± comes from one run or is the same in all of them. Bold: best unrounded mean among quantized rows of equal bits. Time: first execution of the stages calibrate, quantize, mean over runs; cached stages count in full.
+  ± sample standard deviation over n = 4 runs (2 calibration seeds × 2 search seeds) for random; n = 2 runs (2 calibration seeds) for GPTQ. A number without ± comes from one run or is the same in all of them, sizes to the digits shown. Bold: best unrounded mean among quantized rows of equal bits. Time: first execution of the stages calibrate, quantize, mean over runs; cached stages count in full.
 
   ![Perplexity against bits.](figures/tiny-curve.svg)
 
@@ -48,7 +48,8 @@ let goldenReport = """
   Runs:
 
   - experiment tiny, spec `5bec`
-  - commit of the runs: `0123456789ab`
+  - program, SHA-256 of its file: `fedc`
+  - commit of the repository that holds the spec: `0123456789ab`
   - seeds: calibration 0, 1; search 0, 1
   - times measured on a CPU, 2 threads; oneDNN 2.6
   - data: [data/tiny.json](data/tiny.json)

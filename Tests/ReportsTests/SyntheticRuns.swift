@@ -101,7 +101,8 @@ struct SyntheticRun {
 
   private var provenance: JSONValue {
     [
-      "commit": JSONValue(commit), "host": "somewhere", "cpu": "a CPU", "threads": 2,
+      "program": "fedc", "commit": JSONValue(commit), "host": "somewhere", "cpu": "a CPU",
+      "threads": 2,
       "libraries": ["oneDNN": "2.6"], "started": "2026-11-01T00:00:00Z",
       "finished": "2026-11-01T00:00:01Z",
     ]

@@ -106,6 +106,27 @@ struct TableTests {
     #expect(try cells("GPTQ", data)[5] == "8.220 ± 0.028 *forced*")
     #expect(try cells("GPTQ", data)[3] == "3.000")
     #expect(try cells("RTN", data)[5] == "**8.800**")
+    let text = try ReportRenderer(data).markdown()
+    #expect(text.contains("quantized rows of equal bits; *forced* cells take no part."))
+  }
+
+  @Test("sizes that differ by less than the digits shown have no spread")
+  func headerBytes() throws {
+    let table = """
+      [{"name": "main", "rows": ["method", "bits"], "columns": [{"ledger": "true-bytes"}]}]
+      """
+    var runs = Synthetic.runs
+    runs[0].bytes += 400
+    #expect(try cells("random", Synthetic.data(runs, tables: table)).last == "1.235")
+    runs[0].bytes += 4000
+    #expect(try cells("random", Synthetic.data(runs, tables: table)).last == "1.2357 ± 0.0022")
+  }
+
+  @Test("the footer defines the metrics that are shown, and no others")
+  func shownDefinitions() throws {
+    let text = try ReportRenderer(try Synthetic.data(tables: Self.perplexity)).markdown()
+    #expect(text.contains("` perplexity, all: nats;"))
+    #expect(!text.contains("` accuracy, "))
   }
 
   @Test("a name that no finished run has is no error while runs are missing")

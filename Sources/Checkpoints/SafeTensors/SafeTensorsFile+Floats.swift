@@ -1,4 +1,14 @@
+public import Tensors
+
 extension SafeTensorsFile {
+  /// A floating-point matrix widened to 32 bits, exactly.
+  ///
+  /// - Throws: ``CheckpointError`` if the tensor is missing, is not of shape `[rows, columns]`, is
+  ///   not of a floating-point type, or holds NaN or infinity.
+  public func matrix(_ name: String, rows: Int, columns: Int) throws -> Matrix {
+    Matrix(rows: rows, columns: columns, storage: try floats(name, shape: [rows, columns]))
+  }
+
   /// A floating-point tensor widened to 32 bits, exactly, row-major.
   ///
   /// - Parameters:

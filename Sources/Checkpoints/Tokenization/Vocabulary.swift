@@ -3,67 +3,76 @@ struct Vocabulary: Sendable {
   /// Larger ids would only waste memory on a damaged file.
   private static let idLimit = 1 << 24
 
-  private let idOfToken: [String: Int32]
-  /// Bytes that each id decodes to, by id; nil for a hole.
-  private let bytesOfID: [[UInt8]?]
-  private let tokenOfID: [String?]
+  private var tokens: ByteStringTable
+  /// Id of each token of the table.
+  private var idOfNumber: [Int32] = []
+  /// Number in the table of each id; -1 for a hole.
+  private var numberOfID: [Int32] = []
   let specialIDs: Set<Int32>
 
   /// Number of tokens, added ones included.
-  var count: Int { idOfToken.count }
+  var count: Int { tokens.count }
 
   /// Joins model vocabulary and added tokens.
   ///
   /// - Throws: ``TokenizerError/invalidToken(file:token:id:reason:)`` for ids that are out of range,
   ///   used twice, or that contradict each other.
   init(_ file: TokenizerFile) throws(TokenizerError) {
-    var ids: [String: Int32] = [:]
-    var tokens: [String?] = []
-    let added = file.addedTokens.map { ($0.content, $0.id) }
-    for (token, id) in file.vocabulary.sorted(by: { $0.value < $1.value }) + added {
-      func invalid(_ reason: String) -> TokenizerError {
-        .invalidToken(file: file.path, token: token, id: id, reason: reason)
-      }
-      guard 0..<Self.idLimit ~= id else { throw invalid("is not in 0..<\(Self.idLimit)") }
-      guard !token.isEmpty else { throw invalid("is empty") }
-      if let known = ids[token], known != Int32(id) { throw invalid("also has id \(known)") }
-      if id >= tokens.count {
-        tokens.append(contentsOf: [String?](repeating: nil, count: id + 1 - tokens.count))
-      }
-      if let other = tokens[id], other != token { throw invalid("shares it with \"\(other)\"") }
-      ids[token] = Int32(id)
-      tokens[id] = token
-    }
-    try Self.checkNumbering(of: file)
-    idOfToken = ids
-    tokenOfID = tokens
-    // As the reference decodes: a token outside the byte alphabet stands for its own UTF-8.
-    bytesOfID = tokens.map { $0.map { ByteAlphabet.bytes(of: $0) ?? Array($0.utf8) } }
-    specialIDs = Set(file.addedTokens.filter(\.isSpecial).map { Int32($0.id) })
-  }
-
-  /// The reference gives an added token the id of the same token in the model, or else the next
-  /// free one, and passes over the id in the file; where the two differ, ids would be in doubt.
-  private static func checkNumbering(of file: TokenizerFile) throws(TokenizerError) {
-    var next = file.vocabulary.count
+    tokens = ByteStringTable(capacity: file.model.vocabulary.count + file.addedTokens.count)
+    specialIDs = Set(
+      file.addedTokens.lazy.filter(\.isSpecial).compactMap { Int32(exactly: $0.id) })
+    for (token, id) in file.model.vocabulary { try insert(token, id, file: file.path) }
+    // The reference gives an added token the id of the same token in the model, or else the next
+    // free one, and passes over the id in the file; where the two differ, ids would be in doubt.
+    var next = file.model.vocabulary.count
     for token in file.addedTokens {
-      let expected = file.vocabulary[token.content] ?? next
+      let expected = id(of: token.content).map(Int.init) ?? next
       guard token.id == expected else {
         throw .invalidToken(
           file: file.path, token: token.content, id: token.id,
           reason: "would get id \(expected) from the tokenizers package")
       }
+      try insert(token.content, token.id, file: file.path)
       next = max(next, expected + 1)
     }
   }
 
-  func id(of token: String) -> Int32? { idOfToken[token] }
+  private mutating func insert(
+    _ token: String, _ id: Int, file: String
+  ) throws(TokenizerError) {
+    func invalid(_ reason: String) -> TokenizerError {
+      .invalidToken(file: file, token: token, id: id, reason: reason)
+    }
+    guard 0..<Self.idLimit ~= id else { throw invalid("is not in 0..<\(Self.idLimit)") }
+    guard !token.isEmpty else { throw invalid("is empty") }
+    let number = tokens.insert(Array(token.utf8).span)
+    if number == idOfNumber.count { idOfNumber.append(Int32(id)) }
+    guard idOfNumber[number] == Int32(id) else {
+      throw invalid("also has id \(idOfNumber[number])")
+    }
+    if id >= numberOfID.count {
+      numberOfID += [Int32](repeating: -1, count: id + 1 - numberOfID.count)
+    }
+    if numberOfID[id] >= 0, numberOfID[id] != Int32(number) {
+      throw invalid("shares it with \"\(self.token(Int32(id)) ?? "")\"")
+    }
+    numberOfID[id] = Int32(number)
+  }
+
+  func id(of token: Span<UInt8>) -> Int32? { tokens.number(of: token).map { idOfNumber[$0] } }
+  func id(of token: [UInt8]) -> Int32? { id(of: token.span) }
+  func id(of token: String) -> Int32? { id(of: Array(token.utf8).span) }
 
   func token(_ id: Int32) -> String? {
-    tokenOfID.indices.contains(Int(id)) ? tokenOfID[Int(id)] : nil
+    tokenBytes(id).map { String(decoding: $0, as: UTF8.self) }
   }
 
-  func bytes(_ id: Int32) -> [UInt8]? {
-    bytesOfID.indices.contains(Int(id)) ? bytesOfID[Int(id)] : nil
+  /// The token as the file spells it, as UTF-8.
+  func tokenBytes(_ id: Int32) -> ArraySlice<UInt8>? {
+    guard numberOfID.indices.contains(Int(id)), numberOfID[Int(id)] >= 0 else { return nil }
+    return tokens[Int(numberOfID[Int(id)])]
   }
+
+  /// One more than the largest id.
+  var idLimit: Int { numberOfID.count }
 }

@@ -31,12 +31,15 @@ public struct Engine: Sendable {
   /// Runs every point that is not complete, in the order of the grid, and keeps going when one
   /// fails. Points and stages claimed by other processes are left to them.
   ///
-  /// - Throws: ``SpecError`` for a spec that cannot be used, ``StoreError`` if the workspace cannot
-  ///   be written. A failing point does not throw: it is counted.
+  /// - Throws: ``SpecError`` for a spec that cannot be used, ``UnusableInputs`` before the first point
+  ///   if something it reads is not there, ``StoreError`` if the workspace cannot be written. A failing point does not throw: it is counted.
   public func run(
     _ spec: ExperimentSpec, options: RunOptions = RunOptions(), observer: @escaping RunObserver
   ) throws -> RunSummary {
     let runs = try spec.runs(with: pipeline).filter(options.only.admits)
+    try checkInputs(of: spec, runs: runs)
+    try Index(workspace).checkIfPresent()
+    try workspace.record(spec)
     try store.removeStaleTemporaries()
     var execution = ExperimentExecution(
       engine: self, spec: spec, runs: runs, options: options, observer: observer)

@@ -28,7 +28,8 @@ struct ExperimentExecution {
     self.observer = observer
     summary = RunSummary(experiment: spec.name)
     remaining = engine.remainingTime(for: runs)
-    provenance = Provenance.capture(threads: engine.threads, libraries: engine.libraries)
+    provenance = Provenance.capture(
+      folder: spec.folder, threads: engine.threads, libraries: engine.libraries)
     index = Index(engine.workspace)
   }
 

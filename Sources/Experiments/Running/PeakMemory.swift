@@ -1,6 +1,8 @@
 import Foundation
 
-/// The largest resident memory of this process, from `/proc/self/status`.
+/// The largest resident memory of this process while a stage ran, from `/proc/self/status`: the
+/// program, its libraries and the mapped pages of model files are in it, what earlier stages freed
+/// is not.
 struct PeakMemory: Sendable, Equatable {
   enum Scope: String, Sendable {
     case stage, process
@@ -10,12 +12,21 @@ struct PeakMemory: Sendable, Equatable {
   /// `process` where the kernel did not let us start a new count.
   var scope: Scope
 
-  /// Starts a new count (`5` to `/proc/self/clear_refs`).
+  /// Gives freed memory back to the system and starts a new count (`5` to `/proc/self/clear_refs`).
   static func reset() -> Scope {
+    trimHeap()
     let descriptor = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return .process }
     defer { close(descriptor) }
     return write(descriptor, "5", 1) == 1 ? .stage : .process
+  }
+
+  /// `malloc_trim(0)`, which the module of the C library does not show: without it, memory that an
+  /// earlier stage used and freed would count for this one.
+  private static func trimHeap() {
+    // SAFETY: glibc declares `int malloc_trim(size_t)`; nil where the symbol is absent.
+    guard let symbol = dlsym(nil, "malloc_trim") else { return }
+    _ = unsafeBitCast(symbol, to: (@convention(c) (Int) -> CInt).self)(0)
   }
 
   /// `VmHWM`; 0 where there is no `/proc`.

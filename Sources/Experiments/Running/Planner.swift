@@ -49,7 +49,7 @@ struct Planner {
       point.stages = steps.map { plan($0, recipe: recipes[$0.stage.name] ?? "", of: folder) }
       (point.state, point.error) = try state(of: folder, steps, recipes)
     } catch {
-      point.error = "\(error)"
+      point.error = ErrorText.line(error)
     }
     return point
   }

@@ -120,11 +120,12 @@ extension PointExecution {
 
   private func fail(_ error: any Error, recipe: String?) throws -> PointEnding {
     var event = RunJournal.Event(.failed)
-    event.error = "\(error)"
+    let sentence = ErrorText.line(error)
+    event.error = sentence
     event.recipe = recipe
     try folder.journal.append(event)
-    folder.log("failed: \(error)")
-    return .failed("\(error)")
+    folder.log("failed: \(sentence)")
+    return .failed(sentence)
   }
 }
 

@@ -1,11 +1,15 @@
 import Foundation
 
 extension Provenance {
-  /// The machine and program of this process, `started` now; `finished` is set by whoever finishes.
-  static func capture(threads: Int, libraries: [String: String]) -> Provenance {
+  /// The machine and program of this process and the commit of `folder`, `started` now; `finished` is
+  /// set by whoever finishes.
+  static func capture(
+    folder: URL, threads: Int, libraries: [String: String]
+  ) -> Provenance {
     let now = Date.now.formatted(.iso8601)
     return Provenance(
-      commit: commit(), host: hostName(), cpu: cpuModel(), threads: threads,
+      program: program, commit: commit(of: folder), host: hostName(), cpu: cpuModel(),
+      threads: threads,
       libraries: libraries, started: now, finished: now)
   }
 
@@ -31,20 +35,26 @@ extension Provenance {
     return name ?? "unknown"
   }
 
-  /// Commit of the working directory; generated folders do not make it dirty.
-  private static func commit() -> String {
-    guard let commit = git(["rev-parse", "HEAD"]), !commit.isEmpty else { return "unknown" }
-    let changes = git([
-      "status", "--porcelain", "--untracked-files=no", "--", ":(top)", ":(top,exclude)reports",
-      ":(top,exclude)notebooks-export",
-    ])
+  /// Digest of the running program, whose own commit cannot be known; read once.
+  private static let program = try? Digest.of(file: URL(filePath: "/proc/self/exe"))
+
+  /// Commit of a folder; generated folders do not make it dirty.
+  private static func commit(of folder: URL) -> String {
+    guard let commit = git(["rev-parse", "HEAD"], in: folder), !commit.isEmpty else {
+      return "unknown"
+    }
+    let changes = git(
+      [
+        "status", "--porcelain", "--untracked-files=no", "--", ":(top)", ":(top,exclude)reports",
+        ":(top,exclude)notebooks-export",
+      ], in: folder)
     return changes?.isEmpty ?? false ? commit : commit + "-dirty"
   }
 
-  private static func git(_ arguments: [String]) -> String? {
+  private static func git(_ arguments: [String], in folder: URL) -> String? {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["git"] + arguments
+    process.arguments = ["git", "-C", folder.path] + arguments
     let output = Pipe()
     process.standardOutput = output
     process.standardError = FileHandle.nullDevice

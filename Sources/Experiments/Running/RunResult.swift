@@ -87,7 +87,10 @@ public struct StageRecord: Codable, Sendable, Equatable {
 
 /// Where and with what a run was executed; never part of its identity.
 public struct Provenance: Codable, Sendable, Equatable {
-  /// Commit of the program, with `-dirty` if the tree had changes; `unknown` outside git.
+  /// SHA-256 of the program's file; nil in results of programs that did not record it.
+  public var program: String?
+  /// Commit of the repository that holds the spec, with `-dirty` if its tree had changes; `unknown`
+  /// outside git. The program may have been built from another one.
   public var commit: String
   public var host: String
   public var cpu: String
@@ -115,6 +118,14 @@ public struct RunResult: Codable, Sendable, Equatable {
   public var stages: [StageRecord]
   public var outcome: PointOutcome
   public var provenance: Provenance
+}
+
+extension [AxisLabel] {
+  /// The labels that say something: without those of axes on which the point is the same at other
+  /// labels too, as full precision is at every budget.
+  public func read(besides aliases: [[AxisLabel]]) -> [AxisLabel] {
+    filter { label in aliases.allSatisfy { $0.contains(label) } }
+  }
 }
 
 /// The label of a point on one axis.

@@ -76,6 +76,14 @@ public protocol Pipeline: Sendable {
   /// The streams that the stages of this point read.
   func seedStreams(for parameters: PointParameters) -> Set<SeedStream>
 
+  /// What is wrong with the files that each point reads, as far as it can be told without computing;
+  /// what several points share is told once.
+  func problems(in points: [PointParameters]) -> [[InputProblem]]
+
   /// Collects the result of a point from its finished artifacts (stage name → folder).
   func outcome(for parameters: PointParameters, artifacts: [String: URL]) throws -> PointOutcome
+}
+
+extension Pipeline {
+  public func problems(in points: [PointParameters]) -> [[InputProblem]] { points.map { _ in [] } }
 }

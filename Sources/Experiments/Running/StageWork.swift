@@ -8,6 +8,8 @@ struct StageWork {
   private(set) var artifacts: [String: Artifact] = [:]
   private(set) var records: [StageRecord] = []
   private(set) var built = 0
+  /// Stages whose artifacts were found damaged.
+  private var suspects: Set<String> = []
 
   init(point: PointExecution, recipes: [String: String]) {
     self.point = point
@@ -16,24 +18,56 @@ struct StageWork {
 
   /// - Returns: false if another process is building a stage.
   mutating func run(_ stages: [Stage]) throws -> Bool {
-    for stage in stages {
+    var next = stages.startIndex
+    while next < stages.endIndex {
+      let stage = stages[next]
       guard let keyed = try point.engine.resolver.keyed(stage, artifacts: artifacts) else {
         preconditionFailure("\(stage.name): recipes(of:) admits earlier stages only")
       }
       do {
         guard let production = try produce(keyed) else { return false }
         try record(production, of: keyed)
+        next += 1
+      } catch let damaged as DamagedInput {
+        next = goBack(to: damaged.stage, in: stages)
       } catch {
-        throw RunnerError.stageFailed(stage: stage.name, cause: "\(error)")
+        throw RunnerError.stageFailed(stage: stage.name, cause: ErrorText.line(error))
       }
     }
     return true
   }
 
+  /// A stage was to be built from an artifact that has changed since it was written.
+  private struct DamagedInput: Error {
+    var stage: String
+  }
+
+  /// Takes the damaged artifact, and what came after it, as not found yet.
+  private mutating func goBack(to damaged: String, in stages: [Stage]) -> Int {
+    guard let index = stages.firstIndex(where: { $0.name == damaged }) else {
+      preconditionFailure("\(damaged) is no stage of this point")
+    }
+    suspects.insert(damaged)
+    for stage in stages[index...] { artifacts[stage.name] = nil }
+    records.removeSubrange(min(index, records.count)...)
+    return index
+  }
+
+  /// Reads every byte of the artifacts that a stage is built from.
+  private func checkInputs(of keyed: KeyedStage) throws {
+    for (_, source) in keyed.stage.inputs.sorted(by: { $0.key < $1.key }) {
+      guard case .stage(let name) = source, let key = artifacts[name]?.manifest.key else {
+        continue
+      }
+      let found = point.engine.store.lookup(stage: name, key: key, verifyingContent: true)
+      guard case .intact = found else { throw DamagedInput(stage: name) }
+    }
+  }
+
   private func produce(_ keyed: KeyedStage) throws -> ArtifactStore.Production? {
     let folder = point.engine.workspace.run(point.run.id)
     return try point.engine.store.produce(
-      keyed, verifyingContent: point.options.verify,
+      keyed, verifyingContent: point.options.verify || suspects.contains(keyed.stage.name),
       notice: { sentence in
         point.observer(.notice(sentence))
         folder.log(sentence)
@@ -42,6 +76,7 @@ struct StageWork {
   }
 
   private func build(_ keyed: KeyedStage, in directory: URL) throws -> ArtifactStore.Cost {
+    try checkInputs(of: keyed)
     let name = keyed.stage.name
     let (observer, remaining, recipe) = (point.observer, point.remaining, recipes[name])
     observer(.stageStarted(name: name, remainingSeconds: remaining.estimate()))

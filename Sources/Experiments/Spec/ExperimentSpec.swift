@@ -30,8 +30,8 @@ public struct ExperimentSpec: Sendable {
   /// Reads a spec file; every error names the file and the place in it.
   public init(contentsOf file: URL) throws(SpecError) {
     let data: Data
-    do { data = try Data(contentsOf: file) } catch {
-      throw SpecError(.unreadable(error.localizedDescription), file: file.relativePath)
+    do { data = try FileContents.read(file) } catch {
+      throw SpecError(.unreadable(error.cause), file: file.relativePath)
     }
     do {
       let document = try Self.parse(data)

@@ -62,6 +62,16 @@ extension ExperimentSpec {
     }
   }
 
+  /// An error in the parameters of a point, at the place of the spec that wrote it.
+  func error(_ error: SpecError, at point: GridPoint) -> SpecError {
+    let options = zip(axes, point.axes).compactMap { axis, label in
+      axis.options.first { $0.label == label.label }
+    }
+    return SpecError(
+      error.problem, at: origin(of: error.pointer, options),
+      file: error.file ?? file?.relativePath)
+  }
+
   /// Where in the spec the value at `pointer` of the merged parameters was written.
   private func origin(of pointer: JSONPointer, _ options: [Axis.Option]) -> JSONPointer {
     for option in options.reversed() {

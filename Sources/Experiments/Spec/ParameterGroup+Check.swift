@@ -96,6 +96,11 @@ extension ParameterKind {
       throw wrongType("an object of names and paths", value, pointer)
     }
     for (name, path) in object.members {
+      guard name != "all", name != "*", !name.isEmpty else {
+        throw SpecError(
+          .invalid("\"\(name)\" is taken: it stands for all of them together; use another name."),
+          at: pointer.appending(name))
+      }
       try checkPath(path, at: pointer.appending(name))
     }
   }

@@ -1,3 +1,5 @@
+import Evaluation
+
 extension ParameterGroup {
   /// Every parameter of a point, as it may stand in `base` and in the patches of axes.
   public static let point = ParameterGroup([
@@ -44,7 +46,8 @@ extension ParameterGroup {
     ParameterField(
       "damping", .number(0...1), .defaulting(0.01),
       "GPTQ: share of the Hessian's mean diagonal added to its diagonal."),
-    ParameterField("actOrder", .flag, .defaulting(false), "GPTQ: columns by falling diagonal of H."),
+    ParameterField(
+      "actOrder", .flag, .defaulting(false), "GPTQ: columns by falling diagonal of the Hessian."),
     ParameterField(
       "groupScales", .choice(["fresh", "stale", "static"]), .defaulting("fresh"),
       "GPTQ: from the weights at the group's turn, at its block's turn, or from the start."),
@@ -71,7 +74,8 @@ extension ParameterGroup {
 
   static let budget = ParameterGroup([
     ParameterField(
-      "attention", .number(1...16), .defaulting(4), "Mean code bits of attention weights."),
+      "attention", .number(2...8), .defaulting(4),
+      "Code bits of attention weights, a whole number: attention is quantized at one level."),
     ParameterField("experts", .number(1...16), .defaulting(3), "Mean code bits of expert weights."),
   ])
 
@@ -84,6 +88,12 @@ extension ParameterGroup {
     ParameterField("corpora", .namedPaths, .required, "Corpus name → text file."),
     ParameterField("format", textFormat, .defaulting("text"), "How the files are read."),
     ParameterField("context", .integer(2...1_048_576), .defaulting(256), "Tokens in a window."),
+    ParameterField(
+      "protocol", .choice(PerplexityConvention.allCases.map(\.rawValue)), .defaulting("gptq"),
+      "Which tokens are scored, and what they see."),
+    ParameterField(
+      "stride", .integer(1...1_048_576), .optional, nullable: true,
+      "strided: tokens from window to window; half the context if left out."),
   ])
 
   private static let textFormat = ParameterKind.choice(["text", "wikitext"])

@@ -21,7 +21,7 @@ public struct PlannedRun: Sendable {
 
   /// Labels and seeds in one line: `method=gptq bits=3 calibration=1`.
   public var title: String {
-    let labels = point.axes.map { "\($0.axis)=\($0.label)" }
+    let labels = point.axes.read(besides: point.aliases).map { "\($0.axis)=\($0.label)" }
     let seeds = seeds.sorted { $0.key < $1.key }.map { "\($0.key.rawValue)=\($0.value)" }
     return (labels + seeds).joined(separator: " ")
   }

@@ -1,4 +1,5 @@
 import Checkpoints
+import Evaluation
 import Foundation
 import JSON
 
@@ -85,9 +86,9 @@ extension PointParameters {
   }
 
   private func checkBudget() throws(SpecError) {
-    guard let budget, let lowest = allocation?.levels.first, budget.experts < Double(lowest) else {
-      return
-    }
+    guard let budget else { return }
+    _ = try budget.attentionBits()
+    guard let lowest = allocation?.levels.first, budget.experts < Double(lowest) else { return }
     throw SpecError(
       .outOfRange(
         found: CanonicalJSON.number(budget.experts),
@@ -187,4 +188,7 @@ public struct PerplexityParameters: Codable, Sendable, Equatable {
   public let format: TextFormat
   /// Tokens in a window.
   public let context: Int
+  public let `protocol`: PerplexityConvention
+  /// Of the strided protocol; nil: half the context.
+  public let stride: Int?
 }

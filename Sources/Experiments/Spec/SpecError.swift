@@ -39,7 +39,7 @@ extension SpecError: CustomStringConvertible {
 
   private var sentence: String {
     switch problem {
-    case .unreadable(let cause): "The file cannot be read: \(cause)"
+    case .unreadable(let cause): "The file cannot be read: \(cause)."
     case .syntax(let error): error.description
     case .unknownKey(let key, let nearest, let allowed):
       "Unknown key \"\(key)\"; \(Self.suggestion(nearest, allowed))"

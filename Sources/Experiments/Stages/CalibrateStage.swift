@@ -56,7 +56,7 @@ public struct CalibrateStage: Sendable {
   public func write(to context: StageContext) throws {
     let folder = try ModelFolder(model)
     let corpusText = try TextCorpus(corpus, format: format)
-    let tokens = try folder.tokenizer().encode(corpusText.text)
+    let tokens = try folder.tokenizer().encode(corpusText.text, addSpecialTokens: true)
     let sample = try CalibrationSample(
       text: (corpus.path, tokens), count: sequences, context: self.context, seed: seed)
     try CalibrationWriter.write(

@@ -9,7 +9,7 @@ import Tensors
 /// weights + texts and tasks → metrics and per-item values.
 public struct EvaluateStage: Sendable {
   public static let name = "evaluate"
-  static let epoch = 1
+  static let epoch = 2
 
   /// A text for perplexity.
   public struct Corpus: Sendable {
@@ -17,12 +17,30 @@ public struct EvaluateStage: Sendable {
     public var url: URL
     public var format: TextFormat
     public var context: Int
+    public var convention: PerplexityConvention
+    /// Of the strided protocol; nil: half the context.
+    public var stride: Int?
 
-    public init(name: String, url: URL, format: TextFormat, context: Int) {
+    public init(
+      name: String, url: URL, format: TextFormat, context: Int,
+      convention: PerplexityConvention = .gptq, stride: Int? = nil
+    ) {
       self.name = name
       self.url = url
       self.format = format
       self.context = context
+      self.convention = convention
+      self.stride = stride
+    }
+
+    /// What decides the value, as it enters the stage's key.
+    var parameters: JSONValue {
+      var object = JSONObject([
+        ("format", JSONValue(format.rawValue)), ("context", JSONValue(context)),
+        ("protocol", JSONValue(convention.rawValue)),
+      ])
+      if let stride { object["stride"] = JSONValue(stride) }
+      return .object(object)
     }
   }
 
@@ -48,12 +66,7 @@ public struct EvaluateStage: Sendable {
         "compute": JSONValue(precision.rawValue),
         "perplexity": .object(
           JSONObject(
-            corpora.map {
-              (
-                $0.name,
-                ["format": JSONValue($0.format.rawValue), "context": JSONValue($0.context)]
-              )
-            })),
+            corpora.map { ($0.name, $0.parameters) })),
         "tasks": .array(tasks.map { JSONValue($0.name) }),
       ], inputs: inputs
     ) { context in try write(weights: context.input("weights"), to: context) }
@@ -69,16 +82,21 @@ public struct EvaluateStage: Sendable {
     var (metrics, forwardTokens): ([Metric], Int) = ([], 0)
     var pooled = PooledResults()
     for (index, corpus) in corpora.enumerated() {
-      let tokens = tokenizer.encode(try TextCorpus(corpus.url, format: corpus.format).text)
+      let scoring = try corpus.convention.scoring(
+        context: corpus.context, stride: corpus.stride, for: folder.configuration)
+      let documents = try PerplexityText.documents(
+        corpus.url, format: corpus.format, scoring: scoring, tokenizer: tokenizer)
       let result = try Perplexity(
-        of: folder.weights, text: (corpus.url.path, tokens), context: corpus.context,
+        of: folder.weights, documents: (corpus.url.path, documents), scoring: scoring,
         tokenizer: tokenizer, precision: precision
       ) { context.progress((Double(index) + $0) / steps, "perplexity of \(corpus.name)") }
-      let definition = try perplexityDefinition(corpus, tokenizer: tokenizerDigest)
+      let definition = try perplexityDefinition(corpus, scoring, tokenizer: tokenizerDigest)
       metrics += result.metrics(scope: corpus.name, definition)
       pooled.add(result, definition: definition)
       try items.write(result.windowLosses, to: "perplexity/\(corpus.name)/window_nll")
-      forwardTokens += result.windowLosses.count * corpus.context
+      try items.write(
+        result.windowTokens.map { Int64($0) }, to: "perplexity/\(corpus.name)/window_tokens")
+      forwardTokens += result.forwardTokens
     }
     for (index, task) in tasks.enumerated() {
       let questions = try ChoiceItem.load(task.url)
@@ -102,12 +120,20 @@ public struct EvaluateStage: Sendable {
     try context.recordForwardTokens(forwardTokens)
   }
 
-  private func perplexityDefinition(_ corpus: Corpus, tokenizer: String) throws -> JSONValue {
-    [
-      "protocol": JSONValue(Perplexity.protocolName), "context": JSONValue(corpus.context),
-      "format": JSONValue(corpus.format.rawValue), "compute": JSONValue(precision.rawValue),
-      "text": JSONValue(try Digest.of(file: corpus.url)), "tokenizer": JSONValue(tokenizer),
-    ]
+  private func perplexityDefinition(
+    _ corpus: Corpus, _ scoring: PerplexityProtocol, tokenizer: String
+  ) throws -> JSONValue {
+    var definition = JSONObject([
+      ("protocol", JSONValue(scoring.name)), ("context", JSONValue(corpus.context)),
+      ("format", JSONValue(corpus.format.rawValue)), ("compute", JSONValue(precision.rawValue)),
+      ("text", JSONValue(try Digest.of(file: corpus.url))), ("tokenizer", JSONValue(tokenizer)),
+    ])
+    switch scoring {
+    case .gptqWindows, .llamaCpp: break
+    case .strided(_, let stride): definition["stride"] = JSONValue(stride)
+    case .rolling(_, let prefix): definition["prefixToken"] = JSONValue(Int(prefix))
+    }
+    return .object(definition)
   }
 
   private func taskDefinition(_ url: URL) throws -> JSONValue {
@@ -120,7 +146,8 @@ public struct EvaluateStage: Sendable {
 
 /// All corpora, and all tasks, taken together: the scope `all`.
 private struct PooledResults {
-  private var windowLosses: [Double] = []
+  private var windows = 0
+  private var tokens = 0
   private var nats = 0.0
   private var bytes = 0
   private var correct: [Bool] = []
@@ -128,7 +155,8 @@ private struct PooledResults {
   private var tasks: [JSONValue] = []
 
   mutating func add(_ result: Perplexity, definition: JSONValue) {
-    windowLosses += result.windowLosses
+    windows += result.windowLosses.count
+    tokens += result.scoredTokens
     nats += result.totalLoss
     bytes += result.scoredBytes
     corpora.append(definition)
@@ -139,22 +167,22 @@ private struct PooledResults {
     tasks.append(definition)
   }
 
-  /// Pooled over windows and over items; nothing where there is only one part.
+  /// Pooled over windows and over items, also of a single part: what is asked for the whole does not
+  /// depend on how many parts it has.
   var metrics: [Metric] {
     var result: [Metric] = []
-    if corpora.count > 1 {
+    if !corpora.isEmpty {
       let definition: JSONValue = ["protocol": "pooled-windows", "parts": .array(corpora)]
-      let mean = windowLosses.reduce(0, +) / Double(windowLosses.count)
       result.append(
         Metric(
-          definition: .perplexity(scope: "all", definition), value: exp(mean),
-          items: windowLosses.count))
+          definition: .perplexity(scope: "all", definition), value: exp(nats / Double(tokens)),
+          items: windows))
       result.append(
         Metric(
           definition: .bitsPerByte(scope: "all", definition),
-          value: nats / log(2) / Double(bytes), items: windowLosses.count))
+          value: nats / log(2) / Double(bytes), items: windows))
     }
-    if tasks.count > 1 {
+    if !tasks.isEmpty {
       result.append(
         Metric(
           definition: .accuracy(
@@ -167,14 +195,17 @@ private struct PooledResults {
 
 extension Perplexity {
   fileprivate func metrics(scope: String, _ definition: JSONValue) -> [Metric] {
-    [
+    let items = windowLosses.count
+    let perWord = wordPerplexity.map {
       Metric(
-        definition: .perplexity(scope: scope, definition), value: perplexity,
-        items: windowLosses.count),
+        definition: .wordPerplexity(scope: scope, definition), value: $0, items: items)
+    }
+    return [
       Metric(
-        definition: .bitsPerByte(scope: scope, definition), value: bitsPerByte,
-        items: windowLosses.count),
-    ]
+        definition: .perplexity(scope: scope, definition), value: perplexity, items: items),
+      Metric(
+        definition: .bitsPerByte(scope: scope, definition), value: bitsPerByte, items: items),
+    ] + (perWord.map { [$0] } ?? [])
   }
 }
 
@@ -189,6 +220,12 @@ extension MetricDefinition {
   fileprivate static func perplexity(scope: String, _ parameters: JSONValue) -> Self {
     Self(
       name: "perplexity", scope: scope, unit: "exp(nats/token)", higherIsBetter: false,
+      protocolParameters: parameters)
+  }
+
+  fileprivate static func wordPerplexity(scope: String, _ parameters: JSONValue) -> Self {
+    Self(
+      name: "word-perplexity", scope: scope, unit: "exp(nats/word)", higherIsBetter: false,
       protocolParameters: parameters)
   }
 

@@ -66,6 +66,10 @@ public struct ModelPipeline: Pipeline {
     return streams
   }
 
+  public func problems(in points: [PointParameters]) -> [[InputProblem]] {
+    ModelInputs.problems(in: points)
+  }
+
   public func outcome(
     for parameters: PointParameters, artifacts: [String: URL]
   ) throws -> PointOutcome {
@@ -75,7 +79,7 @@ public struct ModelPipeline: Pipeline {
 
 extension PointParameters {
   /// Whether any stage of this point looks at calibration statistics.
-  fileprivate var readsCalibration: Bool {
+  var readsCalibration: Bool {
     guard let quantizer, let allocation else { return false }
     return quantizer.quantizationMethod.readsCalibration || allocation.allocator == .frequency
   }
@@ -115,7 +119,7 @@ extension AllocationParameters {
 
 extension BudgetParameters {
   /// Attention is quantized at one level.
-  func attentionBits() throws -> Int {
+  func attentionBits() throws(SpecError) -> Int {
     guard let bits = Int(exactly: attention), (2...8).contains(bits) else {
       throw SpecError(
         .outOfRange(
@@ -136,7 +140,9 @@ extension EvaluateStage {
         Corpus(
           name: name, url: parameters.url(path),
           format: evaluation.perplexity?.format ?? .text,
-          context: evaluation.perplexity?.context ?? 0)
+          context: evaluation.perplexity?.context ?? 0,
+          convention: evaluation.perplexity?.protocol ?? .gptq,
+          stride: evaluation.perplexity?.stride)
       },
       tasks: evaluation.tasks.sorted { $0.key < $1.key }.map { ($0.key, parameters.url($0.value)) },
       precision: precision)

@@ -52,18 +52,20 @@ extension ArtifactStore {
   private func publish(_ keyed: KeyedStage, _ build: (URL) throws -> Cost) throws -> Artifact {
     let folder = folder(stage: keyed.stage.name, key: keyed.key)
     let temporary = URL(filePath: "\(folder.path).tmp-\(DurableFile.uniqueSuffix())")
-    try DurableFile.makeFolder(temporary)
     Temporaries.shared.insert(temporary)
     defer {
       try? FileManager.default.removeItem(at: temporary)
       Temporaries.shared.remove(temporary)
     }
+    try DurableFile.makeFolder(temporary)
     let cost = try build(temporary)
     let manifest = try manifest(of: keyed, in: temporary, cost)
     let file = temporary.appending(path: Manifest.fileName)
     try PrettyJSON.data(try JSONValue(encoding: manifest)).write(to: file)
     try syncTree(temporary)
     try DurableFile.rename(temporary, to: folder)
+    // Their digests were just computed.
+    for output in manifest.outputs { verified.insert(folder.appending(path: output.path)) }
     return Artifact(url: folder, manifest: manifest)
   }
 

@@ -8,6 +8,7 @@ public struct ArtifactStore: Sendable {
 
   public let root: URL
   let payloadDigests: [String: PayloadDigest]
+  let verified = VerifiedFiles()
 
   /// `payloadDigests` is file extension (`h5`) → digest; other files count byte by byte.
   public init(root: URL, payloadDigests: [String: PayloadDigest] = [:]) {
@@ -30,7 +31,8 @@ public struct ArtifactStore: Sendable {
     case damaged(reason: String)
   }
 
-  /// Looks for a finished artifact; `verifyingContent` reads every byte instead of comparing sizes.
+  /// Looks for a finished artifact; `verifyingContent` reads every byte, once in a process, instead of
+  /// comparing sizes.
   public func lookup(stage: String, key: String, verifyingContent: Bool = false) -> Lookup {
     let folder = folder(stage: stage, key: key)
     guard FileManager.default.fileExists(atPath: folder.path) else { return .missing }
@@ -46,7 +48,7 @@ public struct ArtifactStore: Sendable {
       }
       return .intact(Artifact(url: folder, manifest: manifest))
     } catch {
-      return .damaged(reason: "its manifest cannot be read: \(error)")
+      return .damaged(reason: "its manifest cannot be read: \(ErrorText.line(error))")
     }
   }
 
@@ -59,7 +61,7 @@ public struct ArtifactStore: Sendable {
   }
 
   private func manifest(in folder: URL) throws -> Manifest {
-    let data = try Data(contentsOf: folder.appending(path: Manifest.fileName))
+    let data = try FileContents.read(folder.appending(path: Manifest.fileName))
     return try JSONParser.parse(data).decoded(as: Manifest.self)
   }
 
@@ -74,7 +76,11 @@ public struct ArtifactStore: Sendable {
     guard bytes == output.bytes else {
       return "\(output.path) has \(bytes) bytes instead of \(output.bytes)"
     }
-    guard verifyingContent, try Digest.of(file: file) != output.digest else { return nil }
-    return "the content of \(output.path) has changed"
+    guard verifyingContent, !verified.contains(file) else { return nil }
+    guard try Digest.of(file: file) == output.digest else {
+      return "the content of \(output.path) has changed"
+    }
+    verified.insert(file)
+    return nil
   }
 }

@@ -66,15 +66,7 @@ public final class FileDigests: Sendable {
   }
 
   private static func stamp(of file: URL) throws -> (text: String, isSettled: Bool) {
-    var info = stat()
-    guard stat(file.path, &info) == 0 else {
-      throw StoreError.system(operation: "reading", path: file.path, code: errno)
-    }
-    let numbers = [
-      Int(info.st_size), Int(info.st_ino), info.st_mtim.tv_sec, info.st_mtim.tv_nsec,
-      info.st_ctim.tv_sec, info.st_ctim.tv_nsec,
-    ]
-    let age = time(nil) - max(info.st_mtim.tv_sec, info.st_ctim.tv_sec)
-    return (numbers.map(String.init).joined(separator: " "), age >= settlingSeconds)
+    let stamp = try FileStamp(of: file)
+    return (stamp.text, time(nil) - stamp.changed >= settlingSeconds)
   }
 }

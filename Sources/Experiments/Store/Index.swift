@@ -9,13 +9,14 @@ public struct Index: Sendable {
   /// `ASSY`.
   static let applicationID: Int32 = 0x4153_5359
 
-  private let workspace: Workspace
+  let workspace: Workspace
 
   public init(_ workspace: Workspace) { self.workspace = workspace }
 
   /// Reads; the connection cannot write.
   ///
-  /// - Throws: ``StoreError/noIndex(path:)`` before anything was run.
+  /// - Throws: ``StoreError/noIndex(path:)`` before anything was run,
+  ///   ``StoreError/damagedIndex(path:cause:)``.
   public func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
     guard FileManager.default.fileExists(atPath: workspace.index.path) else {
       throw StoreError.noIndex(path: workspace.index.path)
@@ -23,10 +24,12 @@ public struct Index: Sendable {
     var configuration = Configuration()
     configuration.readonly = true
     configuration.busyMode = .timeout(10)
-    let queue = try DatabaseQueue(path: workspace.index.path, configuration: configuration)
-    return try queue.read { database in
-      try check(database)
-      return try body(database)
+    return try explainingDamage {
+      let queue = try DatabaseQueue(path: workspace.index.path, configuration: configuration)
+      return try queue.read { database in
+        try check(database)
+        return try body(database)
+      }
     }
   }
 
@@ -40,18 +43,6 @@ public struct Index: Sendable {
     }
   }
 
-  /// Writes every table anew from the run folders; returns the number of runs.
-  public func rebuild() throws -> Int {
-    let runs = try workspace.allRuns().compactMap { try IndexedRun($0) }
-    try write { database in
-      for table in ["run", "experiment", "metric_definition"] {
-        try database.execute(sql: "DELETE FROM \(table)")
-      }
-      for run in runs { try run.save(in: database) }
-    }
-    return runs.count
-  }
-
   private func write(_ body: (Database) throws -> Void) throws {
     try FileLock.waiting(workspace.indexLock) {
       var configuration = Configuration()
@@ -63,11 +54,13 @@ public struct Index: Sendable {
             PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; PRAGMA mmap_size = 0
             """)
       }
-      let queue = try DatabaseQueue(path: workspace.index.path, configuration: configuration)
-      try queue.read(check)
-      try IndexSchema.migrator.migrate(queue)
-      try queue.write(body)
-      try queue.close()
+      try explainingDamage {
+        let queue = try DatabaseQueue(path: workspace.index.path, configuration: configuration)
+        try queue.read(check)
+        try IndexSchema.migrator.migrate(queue)
+        try queue.write(body)
+        try queue.close()
+      }
     }
   }
 

@@ -8,6 +8,14 @@ enum IndexSchema {
       try database.execute(sql: runs)
       try database.execute(sql: "PRAGMA application_id = \(Index.applicationID)")
     }
+    // What had been taken for the program's commit was that of the working directory.
+    migrator.registerMigration("2 program") { database in
+      try database.execute(
+        sql: """
+          ALTER TABLE run RENAME COLUMN program TO "commit";
+          ALTER TABLE run ADD COLUMN program TEXT
+          """)
+    }
     return migrator
   }
 

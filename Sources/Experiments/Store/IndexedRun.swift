@@ -48,15 +48,16 @@ struct IndexedRun {
     try database.execute(
       sql: """
         INSERT INTO run VALUES (:id, :experiment, :source, :state, :error, :spec, :parameters,
-          :forced, :remarks, :facts, :program, :host, :cpu, :threads, :libraries, :started,
-          :finished)
+          :forced, :remarks, :facts, :commit, :host, :cpu, :threads, :libraries, :started,
+          :finished, :program)
         """,
       arguments: [
         "id": point.run, "experiment": point.experiment, "source": source,
         "state": result == nil ? "failed" : "done", "error": error, "spec": point.spec,
         "parameters": CanonicalJSON.text(point.parameters), "forced": outcome?.forced,
         "remarks": try text(outcome?.remarks), "facts": try text(outcome?.facts),
-        "program": provenance?.commit, "host": provenance?.host, "cpu": provenance?.cpu,
+        "commit": provenance?.commit, "program": provenance?.program, "host": provenance?.host,
+        "cpu": provenance?.cpu,
         "threads": provenance?.threads, "libraries": try text(provenance?.libraries),
         "started": provenance?.started, "finished": provenance?.finished,
       ])

@@ -18,6 +18,7 @@ public struct Manifest: Codable, Sendable, Equatable {
   /// Digest of the payloads by content; what later stages are keyed by.
   public var digest: String
   public var seconds: Double
+  /// Largest resident memory of the process while the stage ran.
   public var peakMemoryBytes: Int
   /// `stage`: of this stage alone; `process`: the kernel refused a reset, so of all before it too.
   public var peakMemoryScope: String

@@ -7,6 +7,8 @@ public struct ResultRow: Codable, Sendable, Equatable {
   public var state: String
   public var error: String?
   public var axes: [AxisLabel]
+  /// Other combinations of labels that are the same run.
+  public var aliases: [[AxisLabel]]
   public var seeds: [String: Int]
   public var metrics: [MetricValue]
   public var ledgers: [String: Double]
@@ -47,17 +49,22 @@ extension Index {
 
   private func resultRow(_ row: Row, in database: Database) throws -> ResultRow {
     let run: String = row["id"]
-    let axes = try Row.fetchAll(
+    let labels = try Row.fetchAll(
       database,
-      sql: "SELECT axis, label FROM axis_label WHERE run = ? AND combination = 0 ORDER BY position",
-      arguments: [run])
+      sql: """
+        SELECT combination, axis, label FROM axis_label WHERE run = ?
+        ORDER BY combination, position
+        """, arguments: [run])
+    let combinations = Dictionary(grouping: labels) { $0["combination"] as Int }
+      .sorted { $0.key < $1.key }
+      .map { $0.value.map { AxisLabel(axis: $0["axis"], label: $0["label"]) } }
     let seeds = try Row.fetchAll(
       database, sql: "SELECT stream, value FROM seed WHERE run = ?", arguments: [run])
     let ledgers = try Row.fetchAll(
       database, sql: "SELECT name, value FROM ledger WHERE run = ?", arguments: [run])
     return ResultRow(
       run: run, state: row["state"], error: row["error"],
-      axes: axes.map { AxisLabel(axis: $0["axis"], label: $0["label"]) },
+      axes: combinations.first ?? [], aliases: Array(combinations.dropFirst()),
       seeds: Dictionary(uniqueKeysWithValues: seeds.map { ($0["stream"], $0["value"]) }),
       metrics: try metrics(of: run, in: database),
       ledgers: Dictionary(uniqueKeysWithValues: ledgers.map { ($0["name"], $0["value"]) }))

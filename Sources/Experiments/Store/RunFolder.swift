@@ -14,7 +14,7 @@ public struct RunFolder: Sendable {
 
   /// `point.json`, written before anything is computed.
   public func point() throws -> RunPoint {
-    try JSONParser.parse(Data(contentsOf: pointFile)).decoded(as: RunPoint.self)
+    try JSONParser.parse(FileContents.read(pointFile)).decoded(as: RunPoint.self)
   }
 
   /// `result.json`, nil if there is none or it does not parse.

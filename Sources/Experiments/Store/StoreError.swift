@@ -10,6 +10,15 @@ public enum StoreError: Error, Equatable {
   case foreignDatabase(path: String)
   case noIndex(path: String)
   case noSuchRun(String)
+  case damagedIndex(path: String, cause: String)
+}
+
+extension StoreError {
+  /// The system's words, without operation and path; the whole sentence for other errors.
+  public var cause: String {
+    guard case .system(_, _, let code) = self else { return description }
+    return String(cString: strerror(code))
+  }
 }
 
 extension StoreError: CustomStringConvertible {
@@ -28,6 +37,8 @@ extension StoreError: CustomStringConvertible {
     case .foreignDatabase(let path):
       "\(path) is not an index of assay; move it away and run assay reindex."
     case .noIndex(let path): "There is no index at \(path); run assay run or assay reindex first."
+    case .damagedIndex(let path, let cause):
+      "\(path) is damaged (\(cause)); assay reindex writes it anew from the run folders."
     case .noSuchRun(let name): "There is no run \"\(name)\"; assay results lists them."
     }
   }

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// The folder `.assay` that holds artifacts, runs and the index.
 public struct Workspace: Sendable, Equatable {
@@ -18,6 +19,11 @@ public struct Workspace: Sendable, Equatable {
   var indexLock: URL { root.appending(path: "index.lock") }
   var digestCache: URL { root.appending(path: "digests.json") }
 
+  /// The spec of an experiment as it was run last.
+  func spec(of experiment: String) -> URL {
+    root.appending(path: "experiments").appending(path: "\(experiment).json")
+  }
+
   /// The folder of a run.
   public func run(_ id: String) -> RunFolder { RunFolder(url: runs.appending(path: id)) }
 
@@ -27,5 +33,26 @@ public struct Workspace: Sendable, Equatable {
     return try FileManager.default.contentsOfDirectory(atPath: runs.path).sorted()
       .map { RunFolder(url: runs.appending(path: $0)) }
       .filter { FileManager.default.fileExists(atPath: $0.pointFile.path) }
+  }
+}
+
+extension Workspace {
+  /// Remembers which runs belong to an experiment as it stands; others of its name are of earlier
+  /// versions of the spec.
+  func record(_ spec: ExperimentSpec) throws {
+    let file = self.spec(of: spec.name)
+    let data = Data(PrettyJSON.text(spec.document, sortingKeys: false).utf8)
+    guard (try? Data(contentsOf: file)) != data else { return }
+    try DurableFile.makeFolder(file.deletingLastPathComponent())
+    try DurableFile.write(data, to: file)
+  }
+
+  /// The spec of an experiment as it was run last in this workspace, nil if that is not known; its
+  /// paths have lost their folder.
+  public func lastSpec(of experiment: String) -> ExperimentSpec? {
+    guard let data = try? Data(contentsOf: spec(of: experiment)),
+      let document = try? JSONParser.parse(data)
+    else { return nil }
+    return try? ExperimentSpec(document: document, folder: root)
   }
 }

@@ -76,7 +76,7 @@ extension ReportRow {
           name: $0.name, seconds: $0.seconds, peakMemoryBytes: $0.peakMemoryBytes,
           forwardTokens: $0.forwardTokens)
       },
-      forced: outcome.forced, commit: result.provenance.commit)
+      forced: outcome.forced, program: result.provenance.program, commit: result.provenance.commit)
   }
 }
 

@@ -41,10 +41,12 @@ public struct ReportData: Codable, Sendable, Equatable {
     let header: Header
     let data: Data
     do {
-      data = try Data(contentsOf: url)
-      header = try JSONDecoder().decode(Header.self, from: data)
+      data = try FileContents.read(url)
+      header = try JSONParser.parse(data).decoded(as: Header.self)
+    } catch let error as StoreError {
+      throw ReportError.unreadable(path: url.path, cause: error.cause)
     } catch {
-      throw ReportError.unreadable(path: url.path, cause: "\(error)")
+      throw ReportError.unreadable(path: url.path, cause: ErrorText.line(error))
     }
     guard header.format == Self.format, header.version == Self.version else {
       throw ReportError.unsupportedData(
@@ -53,7 +55,7 @@ public struct ReportData: Codable, Sendable, Equatable {
     do {
       return try JSONDecoder().decode(ReportData.self, from: data)
     } catch {
-      throw ReportError.unreadable(path: url.path, cause: "\(error)")
+      throw ReportError.unreadable(path: url.path, cause: ErrorText.line(error))
     }
   }
 

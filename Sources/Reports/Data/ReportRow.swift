@@ -13,6 +13,9 @@ public struct ReportRow: Codable, Sendable, Equatable {
   public var facts: [String: JSONValue]
   public var stages: [StageCost]
   public var forced: Bool
+  /// SHA-256 of the program's file; nil if the run did not record it.
+  public var program: String?
+  /// Of the repository that holds the spec.
   public var commit: String
 }
 

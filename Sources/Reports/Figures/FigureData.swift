@@ -25,6 +25,8 @@ struct FigureData {
   var joinsPoints: Bool
   /// What the error bars are; nil if there are none.
   var legend: String?
+  /// Ids of the metric definitions behind the points.
+  var definitions: Set<String> = []
 
   /// Aggregates the runs of `data` as `spec` says; points without a finite coordinate are left out.
   init(_ spec: FigureSpec, data: ReportData) throws {
@@ -39,6 +41,9 @@ struct FigureData {
     for quantity in [x, y] {
       try catalog.checkDefinition(
         of: quantity, in: groups.flatMap(\.rows), table: "Figure \(spec.name)")
+    }
+    for quantity in [x, y] {
+      definitions.formUnion(catalog.definitions(of: quantity, in: groups.flatMap(\.rows)))
     }
     xTitle = x.title
     yTitle = y.title
@@ -57,10 +62,10 @@ struct FigureData {
   private static func quantity(
     _ column: ColumnSpec, in catalog: QuantityCatalog
   ) throws(SpecError) -> Quantity {
+    try column.checkDrawable()
     let quantities = try catalog.quantities(for: column)
-    guard let quantity = quantities.first, quantities.count == 1 else {
-      throw SpecError(
-        .invalid("A figure draws one scope, not *."), at: column.pointer.appending("scope"))
+    guard let quantity = quantities.first else {
+      preconditionFailure("no quantity for \(column.source)")
     }
     return quantity
   }

@@ -3,6 +3,8 @@ import Experiments
 /// The footer: what the numbers mean and what they were made from.
 struct ProvenanceSection {
   let data: ReportData
+  /// Ids of the definitions that tables and figures show.
+  let shown: Set<String>
 
   var markdown: String {
     let sections = [
@@ -18,7 +20,9 @@ struct ProvenanceSection {
   }
 
   private var definitions: String {
-    lines("Metrics, by the id of their definition", data.definitions.map(Self.sentence))
+    lines(
+      "Metrics, by the id of their definition",
+      data.definitions.filter { shown.contains($0.id) }.map(Self.sentence))
   }
 
   private static func sentence(_ identified: IdentifiedDefinition) -> String {
@@ -66,10 +70,14 @@ struct ProvenanceSection {
   }
 
   private var runs: [String] {
+    let programs = Set(data.rows.compactMap(\.program)).sorted().map { "`\($0)`" }
     let commits = Set(data.rows.map(\.commit)).sorted().map { "`\($0)`" }
     let seeds = SeedText.streams(data.rows.map(\.seeds))
     return ["experiment \(data.experiment), spec `\(data.spec)`"]
-      + (commits.isEmpty ? [] : ["commit of the runs: \(commits.joined(separator: ", "))"])
+      + (programs.isEmpty
+        ? [] : ["program, SHA-256 of its file: \(programs.joined(separator: ", "))"])
+      + (commits.isEmpty
+        ? [] : ["commit of the repository that holds the spec: \(commits.joined(separator: ", "))"])
       + (seeds.isEmpty ? [] : ["seeds: \(seeds)"]) + data.machines.map(Self.sentence)
       + ["data: [data/\(data.experiment).json](data/\(data.experiment).json)"]
   }

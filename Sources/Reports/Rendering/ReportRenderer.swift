@@ -45,9 +45,18 @@ public struct ReportRenderer: Sendable {
   /// The report's text: introduction, tables, figures, provenance.
   public func markdown() throws -> String {
     var sections = ["# \(data.experiment)\n", Introduction(data: data).markdown]
-    for table in tables { sections.append(try ReportTable(table, data: data).markdown) }
-    for figure in figures { sections.append(try markdown(of: figure)) }
-    sections.append(ProvenanceSection(data: data).markdown)
+    var definitions: Set<String> = []
+    for spec in tables {
+      let table = try ReportTable(spec, data: data)
+      sections.append(table.markdown)
+      definitions.formUnion(table.definitions)
+    }
+    for spec in figures {
+      let figure = try FigureData(spec, data: data)
+      sections.append(markdown(of: spec, figure))
+      definitions.formUnion(figure.definitions)
+    }
+    sections.append(ProvenanceSection(data: data, shown: definitions).markdown)
     return sections.joined(separator: "\n")
   }
 
@@ -55,11 +64,10 @@ public struct ReportRenderer: Sendable {
     "figures/\(data.experiment)-\(figure.name).svg"
   }
 
-  private func markdown(of figure: FigureSpec) throws -> String {
+  private func markdown(of figure: FigureSpec, _ drawn: FigureData) -> String {
     let caption = figure.caption ?? figure.name
     let alternative = caption.filter { !"[]\n".contains($0) }
-    let legend = try FigureData(figure, data: data).legend
-    let sentences = ["**Figure \(figure.name).**", caption, legend].compactMap(\.self)
+    let sentences = ["**Figure \(figure.name).**", caption, drawn.legend].compactMap(\.self)
     return "![\(alternative)](\(path(of: figure)))\n\n\(sentences.joined(separator: " "))\n"
   }
 }

@@ -38,8 +38,9 @@ struct PointGrouping {
       guard let group = emptyGroup(for: point.axes) else { continue }
       groups[group.labels, default: group].missing.append(point)
     }
-    for group in groups.values where !group.isReference { try checkUnmixed(group, name: name) }
-    return groups.values.sorted { position($0).lexicographicallyPrecedes(position($1)) }
+    let ordered = groups.values.sorted { position($0).lexicographicallyPrecedes(position($1)) }
+    for group in ordered where !group.isReference { try checkUnmixed(group, name: name) }
+    return ordered
   }
 
   /// The group that a point belongs to; nil if the filter drops it.

@@ -22,6 +22,8 @@ struct Quantity {
   var digits: Digits
   /// Costs are printed as means: their spread is mostly that of the machine.
   var showsSpread = true
+  /// Sizes are counted, not measured: a spread below the last digit shown is that of a file's header.
+  var hidesSpreadBelowDigits = false
 
   /// `perplexity ↓ (nats)`.
   var title: String {

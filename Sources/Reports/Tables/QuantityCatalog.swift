@@ -57,6 +57,12 @@ struct QuantityCatalog {
       table: table, metric: name, scope: scope, first: first, second: second)
   }
 
+  /// Ids of the definitions by which `rows` measured a quantity.
+  func definitions(of quantity: Quantity, in rows: [ReportRow]) -> Set<String> {
+    guard case .metric(let name, let scope) = quantity.source else { return [] }
+    return Set(rows.compactMap { metric(name, scope, in: $0)?.definition })
+  }
+
   private func metric(_ name: String, _ scope: String, in row: ReportRow) -> ReportMetric? {
     row.metrics.first {
       definitions[$0.definition]?.name == name && definitions[$0.definition]?.scope == scope
@@ -114,10 +120,12 @@ extension Quantity {
     let title = name == "with-metadata" ? "bits with metadata" : words(name)
     guard name.hasSuffix("-bytes") else {
       return Quantity(
-        source: .ledger(name), name: title, unit: "bits/weight", digits: .decimals(3))
+        source: .ledger(name), name: title, unit: "bits/weight", digits: .decimals(3),
+        hidesSpreadBelowDigits: true)
     }
     return Quantity(
-      source: .ledger(name), name: title, unit: "MB", scale: 1e-6, digits: .decimals(3))
+      source: .ledger(name), name: title, unit: "MB", scale: 1e-6, digits: .decimals(3),
+      hidesSpreadBelowDigits: true)
   }
 
   fileprivate static func cost(_ cost: Cost, stages: [String]?) -> Quantity {

@@ -8,6 +8,8 @@ struct ReportTable {
   /// Sentences under the table, then one footnote per row with missing runs.
   var legend: [String]
   var footnotes: [String]
+  /// Ids of the metric definitions behind the numbers.
+  var definitions: Set<String> = []
 }
 
 extension ReportTable {
@@ -35,6 +37,9 @@ extension ReportTable {
         .setInBold(&cells, quantities: quantities)
     }
     self.init(spec, groups: groups, quantities: quantities, cells: cells)
+    for quantity in quantities {
+      definitions.formUnion(catalog.definitions(of: quantity, in: groups.flatMap(\.rows)))
+    }
   }
 
   private init(

@@ -1,6 +1,16 @@
 import Experiments
 import Statistics
 
+extension Quantity {
+  /// Whether replicates differ in what is printed.
+  fileprivate func shows(_ summary: SampleSummary) -> Bool {
+    guard showsSpread, summary.varies else { return false }
+    guard hidesSpreadBelowDigits, case .decimals(let decimals, _) = digits else { return true }
+    let deviation = DecimalText.fixed(summary.standardDeviation ?? 0, decimals: decimals)
+    return deviation.contains { $0 != "0" && $0 != "." }
+  }
+}
+
 /// A quantity over the replicates of one row.
 struct TableCell {
   var text: String
@@ -36,7 +46,7 @@ struct TableCell {
   mutating func setInBold() { text = "**\(text)**" }
 
   private static func text(_ summary: SampleSummary, _ quantity: Quantity) -> String {
-    guard quantity.showsSpread, summary.varies, let deviation = summary.standardDeviation else {
+    guard quantity.shows(summary), let deviation = summary.standardDeviation else {
       return switch quantity.digits {
       case .decimals(let decimals, _): DecimalText.fixed(summary.mean, decimals: decimals)
       case .significant(let digits): DecimalText.significant(summary.mean, digits: digits)

@@ -12,7 +12,8 @@ struct TableLegend {
   private var spread: String? {
     guard quantities.contains(where: \.showsSpread) else { return nil }
     return ReplicateDesigns(groups).sentence.map {
-      "\($0) A number without ± comes from one run or is the same in all of them."
+      "\($0) A number without ± comes from one run or is the same in all of them, sizes to the digits "
+        + "shown."
     }
   }
 
@@ -22,7 +23,9 @@ struct TableLegend {
   }
 
   private var best: String? {
-    marksBest.map { "Bold: best unrounded mean among quantized rows of equal \($0)." }
+    guard let marksBest else { return nil }
+    let excluded = groups.contains(where: \.isForced) ? "; *forced* cells take no part" : ""
+    return "Bold: best unrounded mean among quantized rows of equal \(marksBest)\(excluded)."
   }
 
   private var seconds: String? {
@@ -42,6 +45,8 @@ struct TableLegend {
       if case .cost(.peakMemory, _) = quantity.source { return true }
       return false
     }
-    return hasMemory ? "Peak memory: the largest of any stage, mean over runs." : nil
+    return hasMemory
+      ? "Peak memory: largest resident memory of the process, libraries and mapped files included, "
+        + "while any of the stages ran; mean over runs." : nil
   }
 }

@@ -83,11 +83,11 @@ extension SensitivityTable {
       try self.init(hdf5: url)
     } else {
       let data: Data
-      do { data = try Data(contentsOf: url) } catch {
-        throw ValidationError("\(url.path): cannot be read; name a table in .h5 or .json.")
+      do { data = try FileContents.read(url) } catch {
+        throw UnusableArgument("\(error) Name a table in .h5 or .json.")
       }
       do { try self.init(json: data) } catch {
-        throw ValidationError("\(url.path): \(error)")
+        throw UnusableArgument("\(url.path): \(error)")
       }
     }
   }

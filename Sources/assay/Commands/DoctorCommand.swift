@@ -21,7 +21,7 @@ struct DoctorCommand: ParsableCommand {
   func run() throws {
     let checks = [
       instructionCheck(), openBLASCheck(), versionCheck("HDF5", hdf5Version), sqliteCheck(),
-      memoryCheck(), gnuplotCheck(), workspaceCheck(),
+      memoryCheck(), gnuplotCheck(), workspaceCheck(), indexCheck(),
     ]
     var table = DataTable(["check", "state", "found", "remedy"])
     for check in checks {
@@ -82,6 +82,24 @@ struct DoctorCommand: ParsableCommand {
         remedy: "apt-get install gnuplot-nox; reports need it for figures")
   }
 
+  private func indexCheck() -> Check {
+    let path = workspace.value.index.path
+    guard FileManager.default.fileExists(atPath: path) else {
+      return Check(name: "index", state: .note, found: "none yet")
+    }
+    do {
+      guard let damage = try Index(workspace.value).damage() else {
+        return Check(name: "index", state: .good, found: "intact")
+      }
+      return Check(
+        name: "index", state: .broken, found: "\(damage)", remedy: "assay reindex")
+    } catch {
+      return Check(
+        name: "index", state: .broken, found: ErrorText.line(error),
+        remedy: "move \(path) away, then assay reindex")
+    }
+  }
+
   private func workspaceCheck() -> Check {
     let root = workspace.value.root
     let files = FileManager.default
@@ -93,7 +111,7 @@ struct DoctorCommand: ParsableCommand {
       return Check(name: "workspace", state: .good, found: root.path)
     } catch {
       return Check(
-        name: "workspace", state: .broken, found: "\(root.path): \(error)",
+        name: "workspace", state: .broken, found: ErrorText.line(error),
         remedy: "choose a writable folder with --workspace")
     }
   }

@@ -34,30 +34,41 @@ struct MeasureCommand: ParsableCommand {
   @Option(help: "File to write: .h5, or .json for exchange.", completion: .file())
   var out: String
 
-  func run() throws {
-    let url = URL(filePath: out)
-    guard ["h5", "json"].contains(url.pathExtension) else {
+  func validate() throws {
+    guard ["h5", "json"].contains(URL(filePath: out).pathExtension) else {
       throw ValidationError("--out \(out): name a file that ends in .h5 or .json.")
     }
+    _ = try bits()
+  }
+
+  private func bits() throws -> [Int] {
     let bits = try levels.split(separator: ",").map { text in
       guard let value = Int(text), (2...8).contains(value) else {
         throw ValidationError("--levels \(levels): '\(text)' is no whole number from 2 to 8.")
       }
       return value
     }
+    guard !bits.isEmpty else {
+      throw ValidationError("--levels: name bits, such as 2,3,4.")
+    }
+    return Array(Set(bits)).sorted()
+  }
+
+  func run() throws {
     let measurement = ExpertMeasurement(
-      checkpoint: try Checkpoint(URL(filePath: model)), levels: Array(Set(bits)).sorted(),
+      checkpoint: try Checkpoint(URL(filePath: model)), levels: try bits(),
       groupSize: groupSize, symmetric: symmetric,
       calibration: calibration.map { URL(filePath: $0) },
       scores: calibration == nil ? [.weightOutlier] : Set(ExpertMeasurement.Score.allCases))
-    let table = try measurement.table {
-      StepProgress.show(Double($0) / Double($1), "layer \($0) of \($1)")
-    }
-    StepProgress.finish()
-    if url.pathExtension == "h5" {
-      try table.write(to: url)
-    } else {
-      try table.json().write(to: url, options: .atomic)
+    try SingleStage.write(file: URL(filePath: out)) { url, progress in
+      let table = try measurement.table {
+        progress(Double($0) / Double($1), "layer \($0) of \($1)")
+      }
+      if url.pathExtension == "h5" {
+        try table.write(to: url)
+      } else {
+        try table.json().write(to: url)
+      }
     }
   }
 }

@@ -10,8 +10,13 @@ struct PerplexityCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "perplexity", abstract: "Measure a model's perplexity on a text.",
     discussion: """
-      Windows that do not overlap, as in GPTQ's evaluation; bits per byte beside it. Works on full
-      precision and on quantized folders.
+      Perplexity by one of four protocols, whose numbers must not be compared, and bits per byte.
+      Works on full precision and on quantized folders.
+
+        gptq       windows that do not overlap, all tokens but the first of each scored
+        llama.cpp  chunks that begin with BOS, their second half scored; naive standard error
+        strided    overlapping windows, every token scored once with up to a context before it
+        lm-eval    whole documents (WikiText articles, detokenized); word perplexity
 
       Examples:
         assay perplexity models/olmoe --text wikitext2_test.gz --text-format wikitext --context 2048
@@ -22,31 +27,57 @@ struct PerplexityCommand: ParsableCommand {
   var model: String
 
   @OptionGroup var text: TextOptions
+  @Option(name: .customLong("protocol"), help: "gptq, llama.cpp, strided or lm-eval.")
+  var convention = PerplexityConvention.gptq
+
+  @Option(help: "strided: tokens from window to window; half the context if left out.")
+  var stride: Int?
+
   @OptionGroup var compute: ComputeOption
   @OptionGroup var format: FormatOption
 
   func run() throws {
+    Interruption.install(saying: "Interrupted.")
     let folder = try ModelFolder(URL(filePath: model))
     let tokenizer = try folder.tokenizer()
-    let corpus = try TextCorpus(text.url, format: text.textFormat)
-    let tokens = tokenizer.encode(corpus.text)
+    let scoring = try convention.scoring(
+      context: text.context, stride: stride, for: folder.configuration)
+    let documents = try PerplexityText.documents(
+      text.url, format: text.textFormat, scoring: scoring, tokenizer: tokenizer)
     let start = ContinuousClock.now
     let result = try Perplexity(
-      of: folder.weights, text: (text.text, tokens), context: text.context, tokenizer: tokenizer,
-      precision: compute.precision
+      of: folder.weights, documents: (text.text, documents), scoring: scoring,
+      tokenizer: tokenizer, precision: compute.precision
     ) { StepProgress.show($0, "perplexity") }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     StepProgress.finish()
-    var table = DataTable([
-      "perplexity", "bitsPerByte", "windows", "scoredTokens", "context", "compute", "seconds",
-      "tokensPerSecond",
-    ])
-    table.append([
-      JSONValue(result.perplexity), JSONValue(result.bitsPerByte),
-      JSONValue(result.windowLosses.count), JSONValue(result.scoredTokens),
-      JSONValue(text.context), JSONValue(compute.precision.rawValue), JSONValue(seconds),
-      JSONValue(Double(result.scoredTokens) / seconds),
-    ])
-    print(table.singleRowText(format.format), terminator: "")
+    print(table(of: result, seconds: seconds).singleRowText(format.format), terminator: "")
+  }
+
+  private func table(of result: Perplexity, seconds: Double) -> DataTable {
+    let special: [(String, JSONValue)] =
+      switch result.scoring {
+      case .gptqWindows: []
+      case .llamaCpp: [("naiveStandardError", JSONValue(result.naiveStandardError))]
+      case .strided(_, let stride): [("stride", JSONValue(stride))]
+      case .rolling:
+        [("wordPerplexity", result.wordPerplexity.map { JSONValue($0) } ?? .null)]
+      }
+    let cells: [(String, JSONValue)] =
+      [
+        ("perplexity", JSONValue(result.perplexity)),
+        ("bitsPerByte", JSONValue(result.bitsPerByte)),
+      ] + special + [
+        ("protocol", JSONValue(result.scoring.name)),
+        ("windows", JSONValue(result.windowLosses.count)),
+        ("scoredTokens", JSONValue(result.scoredTokens)), ("context", JSONValue(text.context)),
+        ("compute", JSONValue(compute.precision.rawValue)), ("seconds", JSONValue(seconds)),
+        ("tokensPerSecond", JSONValue(Double(result.forwardTokens) / seconds)),
+      ]
+    var table = DataTable(cells.map(\.0))
+    table.append(cells.map(\.1))
+    return table
   }
 }
+
+extension PerplexityConvention: ExpressibleByArgument {}

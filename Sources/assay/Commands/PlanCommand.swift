@@ -23,8 +23,10 @@ struct PlanCommand: ParsableCommand {
 
   func run() throws {
     let (spec, filter) = try arguments.read()
-    let plan = try makeEngine(workspace.value)
-      .plan(spec, options: RunOptions(only: filter, verify: verify))
+    let engine = makeEngine(workspace.value)
+    let options = RunOptions(only: filter, verify: verify)
+    try engine.checkInputs(of: spec, options: options)
+    let plan = try engine.plan(spec, options: options)
     switch format.format {
     case .text: print(Self.text(plan), terminator: "")
     case .json: print(PrettyJSON.text(try JSONValue(encoding: plan)), terminator: "")
@@ -40,7 +42,7 @@ struct PlanCommand: ParsableCommand {
   private static func table(_ plan: ExperimentPlan) -> DataTable {
     var table = DataTable(["run", "point", "state", "stage", "stage state", "why", "bytes", "time"])
     for run in plan.runs {
-      let title = PointTitle.of(run.axes, run.seeds)
+      let title = PointTitle.of(run.axes, besides: run.aliases, run.seeds)
       if run.stages.isEmpty {
         table.append([
           JSONValue(run.run), JSONValue(title), JSONValue(run.state.rawValue), nil, nil,

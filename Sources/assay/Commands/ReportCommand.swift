@@ -45,6 +45,7 @@ struct ReportCommand: ParsableCommand {
 
   /// The results of the workspace, or the committed data where there are none.
   private func collect(_ spec: ExperimentSpec, _ folder: ReportFolder) throws -> ReportData {
+    try spec.checkReport()
     let workspace = workspace.value
     let plan = try makeEngine(workspace).plan(spec)
     let data = try ReportData.collect(spec, plan: plan) { workspace.run($0).result() }

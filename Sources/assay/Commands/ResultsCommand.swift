@@ -1,5 +1,6 @@
 import ArgumentParser
 import Experiments
+import Foundation
 import JSON
 
 struct ResultsCommand: ParsableCommand {
@@ -7,28 +8,59 @@ struct ResultsCommand: ParsableCommand {
     commandName: "results", abstract: "Print the results of an experiment, a run a line.",
     discussion: """
       Reads the index. Columns are axes, seeds, metrics (name on scope) and ledgers. Metrics of \
-      one name but different definitions stand in different columns.
+      one name but different definitions stand in different columns. Text and md round numbers to \
+      six digits; json and csv keep all.
+
+      A name means the spec as it was run last, a file the spec as it stands; runs of other \
+      versions of the spec are shown with --all.
 
       Examples:
         assay results main-table
-        assay results main-table --format csv > main-table.csv
+        assay results experiments/main-table.json --format csv > main-table.csv
       """)
 
-  @Argument(help: "The experiment's name.")
-  var name: String
+  @Argument(help: "The experiment's name, or its JSON file.")
+  var experiment: String
+
+  @Flag(help: "Also runs that the spec no longer has.")
+  var all = false
 
   @OptionGroup var workspace: WorkspaceOption
   @OptionGroup var format: FormatOption
 
   func run() throws {
     let index = Index(workspace.value)
+    let spec = try spec()
+    let name = spec?.name ?? experiment
     let rows = try index.results(of: name)
     guard !rows.isEmpty else {
       let known = try index.experiments().joined(separator: ", ")
-      throw ValidationError(
+      throw UnusableArgument(
         "No runs of \"\(name)\" in the index; it has \(known.isEmpty ? "none" : known).")
     }
-    print(Self.table(rows).text(format.format), terminator: "")
+    let shown = all ? rows : try Self.rows(rows, of: spec ?? workspace.value.lastSpec(of: name))
+    if shown.count < rows.count {
+      let sentence =
+        "\(rows.count - shown.count) of \(rows.count) runs belong to other versions of the spec; "
+        + "--all shows them.\n"
+      FileHandle.standardError.write(Data(sentence.utf8))
+    }
+    print(Self.table(shown).text(format.format), terminator: "")
+  }
+
+  /// nil if an experiment is named rather than a file.
+  private func spec() throws -> ExperimentSpec? {
+    guard experiment.hasSuffix(".json") || experiment.contains("/") else { return nil }
+    return try ExperimentSpec(contentsOf: URL(filePath: experiment))
+  }
+
+  /// The rows that a spec has; all of them if none is known.
+  private static func rows(
+    _ rows: [ResultRow], of spec: ExperimentSpec?
+  ) throws -> [ResultRow] {
+    guard let spec else { return rows }
+    let runs = Set(try spec.runs(with: ModelPipeline()).map(\.id))
+    return rows.filter { runs.contains($0.run) }
   }
 
   static func table(_ rows: [ResultRow]) -> DataTable {
@@ -42,7 +74,8 @@ struct ResultsCommand: ParsableCommand {
     for row in rows {
       var cells: [JSONValue] = [JSONValue(row.run), JSONValue(row.state)]
       cells += axes.map { axis in
-        row.axes.first { $0.axis == axis }.map { JSONValue($0.label) } ?? nil
+        row.axes.read(besides: row.aliases).first { $0.axis == axis }.map { JSONValue($0.label) }
+          ?? nil
       }
       cells += seeds.map { row.seeds[$0].map { JSONValue($0) } ?? nil }
       cells += metrics.map { column in

@@ -37,6 +37,7 @@ struct RunCommand: ParsableCommand {
     let engine = makeEngine(workspace.value)
     let options = RunOptions(only: filter, retryFailed: retryFailed, verify: verify)
     if dryRun {
+      try engine.checkInputs(of: spec, options: options)
       print(PlanCommand.text(try engine.plan(spec, options: options)), terminator: "")
       return
     }

@@ -44,7 +44,7 @@ struct ShowCommand: ParsableCommand {
     let matches = all.filter { $0.id.hasPrefix(name) }
     guard let match = matches.first else { throw StoreError.noSuchRun(name) }
     guard matches.count == 1 else {
-      throw ValidationError(
+      throw UnusableArgument(
         "\"\(name)\" begins \(matches.count) names: "
           + matches.prefix(5).map(\.id).joined(separator: ", "))
     }
@@ -58,7 +58,9 @@ struct ShowCommand: ParsableCommand {
     table.append(["experiment", JSONValue(point.experiment)])
     table.append(["state", JSONValue(last?.kind.rawValue ?? "unknown")])
     if let error = last?.error { table.append(["error", JSONValue(error)]) }
-    table.append(["point", JSONValue(PointTitle.of(point.axes, point.seeds))])
+    table.append([
+      "point", JSONValue(PointTitle.of(point.axes, besides: point.aliases, point.seeds)),
+    ])
     for alias in point.aliases {
       table.append(["also", JSONValue(PointTitle.of(alias, [:]))])
     }
@@ -91,7 +93,8 @@ struct ShowCommand: ParsableCommand {
       ])
     }
     let provenance = result.provenance
-    table.append(["commit", JSONValue(provenance.commit)])
+    if let program = provenance.program { table.append(["program", JSONValue(program)]) }
+    table.append(["commit of the spec's folder", JSONValue(provenance.commit)])
     table.append([
       "machine",
       JSONValue("\(provenance.host), \(provenance.cpu), \(provenance.threads) threads"),

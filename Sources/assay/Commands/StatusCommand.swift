@@ -19,11 +19,14 @@ struct StatusCommand: ParsableCommand {
 
   func run() throws {
     let (spec, filter) = try arguments.read()
-    let plan = try makeEngine(workspace.value).plan(spec, options: RunOptions(only: filter))
+    let engine = makeEngine(workspace.value)
+    let options = RunOptions(only: filter)
+    try engine.checkInputs(of: spec, options: options)
+    let plan = try engine.plan(spec, options: options)
     var table = DataTable(["run", "point", "state", "stages done", "stages", "error"])
     for run in plan.runs {
       table.append([
-        JSONValue(run.run), JSONValue(PointTitle.of(run.axes, run.seeds)),
+        JSONValue(run.run), JSONValue(PointTitle.of(run.axes, besides: run.aliases, run.seeds)),
         JSONValue(run.state.rawValue), JSONValue(run.stages.count { $0.state == .cached }),
         JSONValue(run.stages.count), run.error.map { JSONValue($0) } ?? nil,
       ])

@@ -10,18 +10,26 @@ struct MergeScratch {
   /// symbols stay until they are popped.
   private var heap: [UInt64] = []
 
-  /// Begins with one symbol for each byte.
-  mutating func start(_ word: Span<UInt8>, byteIDs: [Int32]) {
-    precondition(word.count < Int(UInt32.max), "a pre-token of \(word.count) bytes")
+  /// Begins anew, with no symbol.
+  mutating func start(longest: Int) {
+    precondition(longest < Int(UInt32.max), "a pre-token of \(longest) bytes")
     ids.removeAll(keepingCapacity: true)
     previous.removeAll(keepingCapacity: true)
     next.removeAll(keepingCapacity: true)
     heap.removeAll(keepingCapacity: true)
-    for index in word.indices {
-      ids.append(byteIDs[Int(word[index])])
-      previous.append(index - 1)
-      next.append(index + 1)
-    }
+  }
+
+  /// Adds a symbol behind the others.
+  mutating func append(_ id: Int32) {
+    previous.append(ids.count - 1)
+    ids.append(id)
+    next.append(ids.count)
+  }
+
+  /// Carries out all merges.
+  mutating func mergeAll(_ merges: MergeTable) {
+    for position in 0..<max(0, ids.count - 1) { push(position, merges: merges) }
+    while let position = nextMerge(merges) { merge(position, merges: merges) }
   }
 
   /// The merge of the symbol at `position` with its right neighbour, if there is one.
@@ -32,14 +40,14 @@ struct MergeScratch {
   }
 
   /// Notes the merge at `position`, if there is one.
-  mutating func push(_ position: Int, merges: MergeTable) {
+  private mutating func push(_ position: Int, merges: MergeTable) {
     guard let merge = merge(at: position, merges) else { return }
     heap.append(UInt64(merge.rank) << 32 | UInt64(position))
     siftUp()
   }
 
   /// Where the next merge takes place; nil when none is left.
-  mutating func nextMerge(_ merges: MergeTable) -> Int? {
+  private mutating func nextMerge(_ merges: MergeTable) -> Int? {
     while let entry = popSmallest() {
       let position = Int(entry & 0xFFFF_FFFF)
       // Ranks are unique: another rank means that the pair has changed since it was noted.
@@ -49,7 +57,7 @@ struct MergeScratch {
   }
 
   /// Merges the symbol at `position` with its right neighbour and notes the new pairs.
-  mutating func merge(_ position: Int, merges: MergeTable) {
+  private mutating func merge(_ position: Int, merges: MergeTable) {
     guard let merge = merge(at: position, merges) else { return }
     let right = next[position]
     ids[position] = merge.id

@@ -1,0 +1,47 @@
+import BitAllocation
+
+/// The names that results of an experiment can have, known before anything is computed.
+public struct ResultNames: Sendable, Equatable {
+  /// Metric → the scopes it is measured on.
+  public var metrics: [String: Set<String>]
+  public var ledgers: Set<String>
+  public var counts: Set<String>
+  public var stages: Set<String>
+
+  public init(
+    metrics: [String: Set<String>], ledgers: Set<String>, counts: Set<String>, stages: Set<String>
+  ) {
+    self.metrics = metrics
+    self.ledgers = ledgers
+    self.counts = counts
+    self.stages = stages
+  }
+}
+
+extension ModelPipeline {
+  /// What the stages of these points leave for reports.
+  public static func resultNames(of points: [GridPoint]) -> ResultNames {
+    let evaluations = points.map(\.parameters.evaluation)
+    let corpora = evaluations.flatMap { $0.perplexity.map { Array($0.corpora.keys) } ?? [] }
+    let tasks = evaluations.flatMap(\.tasks.keys)
+    var metrics: [String: Set<String>] = [:]
+    if !corpora.isEmpty {
+      metrics["perplexity"] = Set(corpora + ["all"])
+      metrics["bits-per-byte"] = Set(corpora + ["all"])
+    }
+    for case let perplexity? in evaluations.map(\.perplexity)
+    where perplexity.protocol == .lmEval {
+      metrics["word-perplexity", default: []].formUnion(perplexity.corpora.keys)
+    }
+    if !tasks.isEmpty { metrics["accuracy"] = Set(tasks + ["all"]) }
+    return ResultNames(
+      metrics: metrics, ledgers: Set(Ledger.allCases.map(\.rawValue)),
+      counts: [
+        "rtn-fallbacks", "uncovered-experts", "singular-hessians", "damping-escalations",
+      ],
+      stages: [
+        CalibrateStage.name, MeasureStage.name, AllocateStage.name, QuantizeStage.name,
+        EvaluateStage.name,
+      ])
+  }
+}
