@@ -19,7 +19,7 @@ struct ConfigurationKeys {
   init(_ url: URL) throws(ConfigurationError) {
     file = url.path
     do {
-      root = try JSONParser.parse(Data(contentsOf: url), admitting: .roundedIntegers)
+      root = try JSONParser.parse(WholeFile.contents(of: url), admitting: .roundedIntegers)
     } catch {
       throw .unreadable(file: url.path, reason: "\(error)")
     }
