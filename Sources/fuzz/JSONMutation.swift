@@ -47,7 +47,8 @@ enum JSONMutation {
   private static func longText(using random: inout SeededGenerator) -> String {
     let units = ["a", ".", "a.", "/", "é", "0", " ", "Ġ", "▁", "\\n", "\\u0000", "\\ud83d\\ude00"]
     let unit = units[random.below(units.count)]
-    return "\"" + String(repeating: unit, count: 1 << random.below(14)) + "\""
+    return "\"" + String(repeating: unit, count: 1 << random.below(random.below(8) == 0 ? 18 : 12))
+      + "\""
   }
 
   private static func nested(_ node: JSONNode, using random: inout SeededGenerator) -> JSONNode {
