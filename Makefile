@@ -42,3 +42,8 @@ readme:
 	      if (line ~ /^!\[/) { gsub(/\]\(figures/, "](reports/figures", line); print "\n" line } } \
 	    print "\nThe whole report, with what ± means and where the numbers come from: [reports/quickstart.md](reports/quickstart.md)." } \
 	  /<!-- end of results -->/ {skip=0} !skip' README.md > README.md.tmp && mv README.md.tmp README.md
+
+# A million mutated files through every reader, always the same ones; about five minutes.
+.PHONY: fuzz
+fuzz: system-libraries
+	swift run -c release fuzz --inputs 1000000 --seed 1

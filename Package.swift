@@ -64,6 +64,13 @@ let package = Package(
       dependencies: [
         "JSON", "Reports", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
+    // Mutated files fed to every reader; `make fuzz`.
+    .executableTarget(
+      name: "fuzz",
+      dependencies: [
+        "JSON", "BitAllocation", "Checkpoints", "MoEModels", "Tensors", "Experiments",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: strict),
 
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),

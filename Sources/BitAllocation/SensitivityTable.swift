@@ -71,6 +71,7 @@ public struct SensitivityTable: Sendable, Equatable {
       guard seen.insert(unit.id).inserted else { throw .duplicateUnit(unit.id) }
       try Self.check(unit)
     }
+    try Self.checkSum(units)
     for (name, values) in scores.sorted(by: { $0.key < $1.key }) {
       guard values.count == units.count else {
         throw .wrongScoreCount(score: name, values: values.count, units: units.count)
@@ -85,6 +86,16 @@ public struct SensitivityTable: Sendable, Equatable {
 
   /// Weights of all units together.
   public var weights: Int { units.reduce(0) { $0 + $1.weights } }
+
+  /// The weights of all units can be counted.
+  private static func checkSum(_ units: [Unit]) throws(TableError) {
+    var sum = 0
+    for unit in units {
+      let (next, overflows) = sum.addingReportingOverflow(unit.weights)
+      guard !overflows else { throw .tooManyWeights(unit: unit.id, weights: unit.weights) }
+      sum = next
+    }
+  }
 
   private static func check(_ unit: Unit) throws(TableError) {
     guard unit.weights > 0 else { throw .noWeights(unit: unit.id, weights: unit.weights) }
@@ -105,7 +116,8 @@ public struct SensitivityTable: Sendable, Equatable {
     }
     try refuse("bits", level.bits, unless: level.bits > 0)
     try refuse("loss", level.loss, unless: true)
-    try refuse("codeBits", level.codeBits, unless: level.codeBits >= 0)
+    // Costs are compared as whole millionths of a bit.
+    try refuse("codeBits", level.codeBits, unless: 0...0x1p80 ~= level.codeBits)
     try refuse("metadataBits", level.metadataBits, unless: (level.metadataBits ?? 0) >= 0)
     for (name, value) in level.resources.sorted(by: { $0.key < $1.key }) {
       try refuse("resource \(name)", value, unless: true)

@@ -8,6 +8,8 @@ public enum TableError: Error, Equatable {
   case wrongType(path: String, expected: String)
   case duplicateUnit(String)
   case noWeights(unit: String, weights: Int)
+  /// The units up to this one have more weights than can be counted.
+  case tooManyWeights(unit: String, weights: Int)
   case noLevels(unit: String)
   case duplicateLevel(unit: String, bits: Double)
   case unorderedLevels(unit: String, bits: Double, next: Double)
@@ -37,6 +39,8 @@ extension TableError: CustomStringConvertible {
       "Unit \(id) is listed twice; ids must be unique."
     case .noWeights(let unit, let weights):
       "Unit \(unit) has \(weights) weights; there must be at least 1."
+    case .tooManyWeights(let unit, let weights):
+      "Unit \(unit) with \(weights) weights brings the sum above \(Int.max); correct its weights."
     case .noLevels(let unit):
       "Unit \(unit) has no levels; give it at least one."
     case .duplicateLevel(let unit, let bits):

@@ -51,6 +51,13 @@ public struct QuantizedCheckpoint: Sendable {
     guard let codes = file.tensors["\(stem)codes"], codes.shape.count == 2 else {
       throw PackedWeightError.missing(path: file.path, weight: name, part: "codes")
     }
+    // Rows without bytes would cost nothing in the file, whatever their number.
+    let rowBytes = BitStream.byteCount(codes: layout.columns, bits: layout.bits)
+    guard codes.shape[1] == rowBytes, codes.dtype == .uint8 else {
+      throw PackedWeightError.wrongSize(
+        path: file.path, part: "\(stem)codes, each row", expected: rowBytes,
+        found: codes.shape[1])
+    }
     let rows = codes.shape[0]
     let groups = (layout.columns + layout.groupSize - 1) / layout.groupSize
     let symmetric = file.tensors["\(stem)zeros"] == nil
@@ -60,7 +67,7 @@ public struct QuantizedCheckpoint: Sendable {
       symmetric: symmetric,
       codes: try bytes(
         "\(stem)codes", of: name,
-        count: rows * BitStream.byteCount(codes: layout.columns, bits: layout.bits)),
+        count: rows * rowBytes),
       scales: (0..<rows * groups).map { UInt16(scales[2 * $0]) | UInt16(scales[2 * $0 + 1]) << 8 },
       zeros: symmetric
         ? [] : try zeros("\(stem)zeros", of: name, count: rows * groups, bits: layout.bits),

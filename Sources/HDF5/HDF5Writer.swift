@@ -8,7 +8,9 @@ import Foundation
 public final class HDF5Writer {
   private let target: URL
   private let temporary: URL
+  /// Negative once it is closed.
   private var file: hid_t
+  private var isInPlace = false
 
   /// - Throws: ``HDF5Error/cannotCreate(path:reason:)``.
   public init(_ url: URL) throws(HDF5Error) {
@@ -29,10 +31,9 @@ public final class HDF5Writer {
   }
 
   deinit {
-    guard file >= 0 else { return }
     let file = file
-    HDF5Library.withLock { _ = H5Fclose(file) }
-    unlink(temporary.path)
+    if file >= 0 { HDF5Library.withLock { _ = H5Fclose(file) } }
+    if !isInPlace { unlink(temporary.path) }
   }
 
   /// Writes a dataset; groups on the way are made.
@@ -118,6 +119,7 @@ public final class HDF5Writer {
     guard rename(path, target.path) == 0 else {
       throw .cannotCreate(path: target.path, reason: String(cString: strerror(errno)))
     }
+    isInPlace = true
     try synchronize(target.deletingLastPathComponent().path)
   }
 

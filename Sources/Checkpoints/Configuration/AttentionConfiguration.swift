@@ -16,7 +16,7 @@ public struct AttentionConfiguration: Sendable, Equatable {
   init(
     _ keys: ConfigurationKeys, _ architecture: ModelConfiguration.Architecture, hiddenSize: Int
   ) throws(ConfigurationError) {
-    headCount = try keys.positive("num_attention_heads")
+    headCount = try keys.positive("num_attention_heads", atMost: ConfigurationKeys.largestCount)
     latent = architecture == .deepseekV2 ? try LatentConfiguration(keys) : nil
     if let latent {
       headDimension = latent.plainDimension + latent.rotaryDimension
@@ -69,9 +69,11 @@ public struct LatentConfiguration: Sendable, Equatable {
   init(_ keys: ConfigurationKeys) throws(ConfigurationError) {
     queryRank = try keys.positiveOrNull("q_lora_rank")
     keyValueRank = try keys.positive("kv_lora_rank")
-    plainDimension = try keys.positive("qk_nope_head_dim")
-    rotaryDimension = try keys.positive("qk_rope_head_dim")
-    valueDimension = try keys.positive("v_head_dim")
+    plainDimension = try keys.positive(
+      "qk_nope_head_dim", atMost: ConfigurationKeys.largestCount)
+    rotaryDimension = try keys.positive(
+      "qk_rope_head_dim", atMost: ConfigurationKeys.largestCount)
+    valueDimension = try keys.positive("v_head_dim", atMost: ConfigurationKeys.largestCount)
     guard rotaryDimension.isMultiple(of: 2) else {
       throw keys.invalid("qk_rope_head_dim", expected: "an even number")
     }

@@ -5,10 +5,13 @@ import JSON
 ///
 /// A key may be a path into objects, as `rope_scaling.factor`.
 struct ConfigurationKeys {
-  /// Larger sizes are no model's; products of two of them do not overflow.
-  private static let largestSize = 1 << 31
-  /// Layers and experts are counted through, so that an absurd number would hang.
+  /// Larger widths are no model's; products of them, and tables as long, stay possible.
+  static let largestSize = 1 << 24
+  static let largestPosition = 1 << 31
+  /// Of layers, experts, heads and channels of a head.
   static let largestCount = 1 << 16
+  /// Of experts in all layers, which are listed: an absurd number would hang.
+  static let largestExpertTotal = 1 << 18
 
   private let file: String
   private let root: JSONValue
@@ -16,7 +19,7 @@ struct ConfigurationKeys {
   init(_ url: URL) throws(ConfigurationError) {
     file = url.path
     do {
-      root = try JSONParser.parse(Data(contentsOf: url), admitting: .roundedIntegers)
+      root = try JSONParser.parse(WholeFile.contents(of: url), admitting: .roundedIntegers)
     } catch {
       throw .unreadable(file: url.path, reason: "\(error)")
     }
@@ -45,14 +48,16 @@ struct ConfigurationKeys {
     return value
   }
 
-  func positiveOrNull(_ key: String) throws(ConfigurationError) -> Int? {
-    has(key) ? try positive(key) : nil
+  func positiveOrNull(
+    _ key: String, atMost limit: Int = largestSize
+  ) throws(ConfigurationError) -> Int? {
+    has(key) ? try positive(key, atMost: limit) : nil
   }
 
   /// nil if absent or 0.
   func countOrNull(_ key: String) throws(ConfigurationError) -> Int? {
     guard has(key), value(key).intValue != 0 else { return nil }
-    return try positive(key)
+    return try positive(key, atMost: Self.largestCount)
   }
 
   func positiveNumber(_ key: String) throws(ConfigurationError) -> Double {
@@ -109,7 +114,7 @@ struct ConfigurationKeys {
   }
 
   func headDimension(hiddenSize: Int, heads: Int) throws(ConfigurationError) -> Int {
-    let stated = try positiveOrNull("head_dim")
+    let stated = try positiveOrNull("head_dim", atMost: Self.largestCount)
     guard stated != nil || hiddenSize.isMultiple(of: heads) else {
       throw invalid(
         "num_attention_heads", expected: "a divisor of hidden_size \(hiddenSize), or head_dim")

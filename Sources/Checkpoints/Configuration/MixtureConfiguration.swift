@@ -44,6 +44,11 @@ public struct MixtureConfiguration: Sendable, Equatable {
       expertWidth = try keys.positive("moe_intermediate_size")
       let (width, shared) = (expertWidth, try keys.countOrNull("n_shared_experts"))
       sharedWidth = shared.map { $0 * width }
+      guard sharedWidth ?? 0 <= ConfigurationKeys.largestSize else {
+        throw keys.invalid(
+          "n_shared_experts",
+          expected: "experts of together at most \(ConfigurationKeys.largestSize) channels")
+      }
       (renormalizes, weightScale) = (
         false, Float(try keys.positiveNumberOrNull("routed_scaling_factor") ?? 1)
       )
@@ -52,6 +57,11 @@ public struct MixtureConfiguration: Sendable, Equatable {
       try Self.checkDeepSeek(keys)
     }
     expertCount = try keys.positive(countKey, atMost: ConfigurationKeys.largestCount)
+    guard layers * expertCount <= ConfigurationKeys.largestExpertTotal else {
+      throw keys.invalid(
+        countKey,
+        expected: "at most \(ConfigurationKeys.largestExpertTotal) experts in all \(layers) layers")
+    }
     expertsPerToken = try keys.positive("num_experts_per_tok")
     guard expertsPerToken <= expertCount else {
       throw keys.invalid("num_experts_per_tok", expected: "at most the \(expertCount) experts")

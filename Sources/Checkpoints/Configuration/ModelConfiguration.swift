@@ -66,7 +66,8 @@ public struct ModelConfiguration: Sendable, Equatable {
     rotary = try RotaryConfiguration(keys)
     tiesWordEmbeddings = try keys.flag("tie_word_embeddings")
     vocabularySize = try keys.positive("vocab_size")
-    maximumPositions = try keys.positive("max_position_embeddings")
+    maximumPositions = try keys.positive(
+      "max_position_embeddings", atMost: ConfigurationKeys.largestPosition)
     slidingWindow = try Self.slidingWindow(keys, architecture)
     endOfTextIDs = try keys.tokens("eos_token_id", below: vocabularySize)
     beginningOfTextID = try keys.tokens("bos_token_id", below: vocabularySize).first
@@ -78,9 +79,11 @@ public struct ModelConfiguration: Sendable, Equatable {
     _ keys: ConfigurationKeys, _ architecture: Architecture
   ) throws(ConfigurationError) -> Int? {
     switch architecture {
-    case .mixtral: try keys.positiveOrNull("sliding_window")
+    case .mixtral:
+      try keys.positiveOrNull("sliding_window", atMost: ConfigurationKeys.largestPosition)
     case .qwen2, .qwen2MoE, .qwen3MoE:
-      try keys.flag("use_sliding_window") ? keys.positiveOrNull("sliding_window") : nil
+      try keys.flag("use_sliding_window")
+        ? keys.positiveOrNull("sliding_window", atMost: ConfigurationKeys.largestPosition) : nil
     case .olmoe, .deepseekV2, .llama: nil
     }
   }

@@ -52,7 +52,8 @@ public struct YaRNScaling: Sendable, Equatable {
 
   init(_ keys: ConfigurationKeys, _ place: String) throws(ConfigurationError) {
     factor = try keys.positiveNumber("\(place).factor")
-    originalPositions = try keys.positive("\(place).original_max_position_embeddings")
+    originalPositions = try keys.positive(
+      "\(place).original_max_position_embeddings", atMost: ConfigurationKeys.largestPosition)
     betaFast = try keys.positiveNumberOrNull("\(place).beta_fast") ?? 32
     betaSlow = try keys.positiveNumberOrNull("\(place).beta_slow") ?? 1
     mscale = try keys.positiveNumberOrNull("\(place).mscale")
@@ -73,7 +74,8 @@ public struct Llama3Scaling: Sendable, Equatable {
     factor = try keys.positiveNumber("\(place).factor")
     lowFrequencyFactor = try keys.positiveNumber("\(place).low_freq_factor")
     highFrequencyFactor = try keys.positiveNumber("\(place).high_freq_factor")
-    originalPositions = try keys.positive("\(place).original_max_position_embeddings")
+    originalPositions = try keys.positive(
+      "\(place).original_max_position_embeddings", atMost: ConfigurationKeys.largestPosition)
     guard lowFrequencyFactor < highFrequencyFactor else {
       throw keys.invalid("\(place).low_freq_factor", expected: "a number below high_freq_factor")
     }

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// The checked header of a safetensors file: which bytes belong to which tensor.
 ///
@@ -23,7 +24,7 @@ struct SafeTensorsHeader: Sendable {
     let json = file.withBytes(in: 8..<dataStart) { Data($0) }
     let records: HeaderRecords
     do {
-      records = try JSONDecoder().decode(HeaderRecords.self, from: json)
+      records = try HeaderRecords(json)
     } catch {
       throw .malformedHeader(file: file.path, reason: "\(error)")
     }
@@ -93,33 +94,45 @@ struct SafeTensorsHeader: Sendable {
   }
 }
 
-/// The header's JSON before any check.
-private struct HeaderRecords: Decodable {
+/// The header's JSON before any check but of its types.
+private struct HeaderRecords {
   var metadata: [String: String] = [:]
   var tensors: [String: TensorRecord] = [:]
 
-  init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: AnyKey.self)
-    for key in container.allKeys {
-      if key.stringValue == SafeTensorsWriter.metadataKey {
-        metadata = try container.decode([String: String].self, forKey: key)
+  /// - Throws: `JSONSyntaxError` or ``UnexpectedValue``.
+  init(_ json: Data) throws {
+    let members = try JSONParser.parse(json, admitting: .roundedIntegers)
+      .expect("an object", at: JSONPointer(), \.objectValue).members
+    for (name, value) in members {
+      let place = JSONPointer([name])
+      if name == SafeTensorsWriter.metadataKey {
+        for (key, text) in try value.expect("an object", at: place, \.objectValue).members {
+          metadata[key] = try text.expect("a string", at: place.appending(key), \.stringValue)
+        }
       } else {
-        tensors[key.stringValue] = try container.decode(TensorRecord.self, forKey: key)
+        tensors[name] = try TensorRecord(value, at: place)
       }
     }
   }
 }
 
 /// One tensor's entry in the header's JSON.
-private struct TensorRecord: Decodable {
+private struct TensorRecord {
   let dtype: String
   let shape: [Int]
   let offsets: [Int]
 
-  enum CodingKeys: String, CodingKey {
-    case dtype
-    case shape
-    case offsets = "data_offsets"
+  init(_ value: JSONValue, at place: JSONPointer) throws(UnexpectedValue) {
+    func integers(_ key: String) throws(UnexpectedValue) -> [Int] {
+      try value.member(key).expect("an array of integers", at: place.appending(key)) { list in
+        let integers = list.arrayValue?.map(\.intValue)
+        return integers?.contains(nil) == false ? integers?.compactMap(\.self) : nil
+      }
+    }
+    dtype = try value.member("dtype")
+      .expect("a string", at: place.appending("dtype"), \.stringValue)
+    shape = try integers("shape")
+    offsets = try integers("data_offsets")
   }
 
   /// The entry, once type, shape and offsets agree with each other and with the data's size.

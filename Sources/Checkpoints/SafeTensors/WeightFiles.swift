@@ -38,8 +38,10 @@ struct WeightFiles: Sendable {
     var map: [String: String] = [:]
     do {
       let place = JSONPointer(["weight_map"])
-      let members = try JSONParser.parse(Data(contentsOf: index), admitting: .roundedIntegers)
-        .member("weight_map").expect("an object", at: place, \.objectValue).members
+      let members = try JSONParser.parse(
+        WholeFile.contents(of: index), admitting: .roundedIntegers
+      )
+      .member("weight_map").expect("an object", at: place, \.objectValue).members
       for (tensor, shard) in members {
         map[tensor] = try shard.expect("a string", at: place.appending(tensor), \.stringValue)
       }

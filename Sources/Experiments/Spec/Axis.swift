@@ -81,10 +81,25 @@ extension Axis {
     }
   }
 
+  /// Paths are followed step by step, so that their length is bounded as that of nesting is.
+  private static func checkDepth(_ option: Option) throws(SpecError) {
+    for change in option.changes {
+      let points = change.path.utf8.count { $0 == UInt8(ascii: ".") }
+      guard points < JSONParser.depthLimit else {
+        throw SpecError(
+          .outOfRange(
+            found: "A path of \(points + 1) steps",
+            allowed: "1 to \(JSONParser.depthLimit) steps, such as budget.experts"),
+          at: option.origin)
+      }
+    }
+  }
+
   private func check(at pointer: JSONPointer) throws(SpecError) {
     guard !options.isEmpty else {
       throw SpecError(.invalid("The axis has no values; give one or remove it."), at: pointer)
     }
+    for option in options { try Self.checkDepth(option) }
     var seen: Set<String> = []
     for option in options where !seen.insert(option.label).inserted {
       throw SpecError(

@@ -44,7 +44,7 @@ struct TokenizerFile {
         supported: "the tokenizer.json that transformers' save_pretrained makes of it")
     }
     do {
-      let value = try JSONParser.parse(Data(contentsOf: url), admitting: .roundedIntegers)
+      let value = try JSONParser.parse(WholeFile.contents(of: url), admitting: .roundedIntegers)
       guard value.objectValue != nil else {
         throw UnexpectedValue(pointer: JSONPointer(), expected: "an object", found: value.kind)
       }

@@ -1,0 +1,4 @@
+/// A reader that takes files from strangers.
+enum FuzzTarget: String, CaseIterable {
+  case safetensors, config, tokenizer, spec, table, json, index
+}
