@@ -54,18 +54,63 @@ public struct CalibrationLayer: Sendable {
     outputEnergy = try file.read("\(root)/moe/output_energy", as: Double.self, count: 1)[0]
   }
 
-  /// S = Σ x xᵀ of an input.
+  /// S = Σ x xᵀ of an input, as far as it was kept.
   ///
   /// - Parameters:
   ///   - site: The input.
   ///   - order: Channels that it must have.
   /// - Returns: S of order `order`, without damping.
   /// - Throws: ``HDF5Error``.
-  public func sum(at site: InputSite, order: Int) throws(HDF5Error) -> SymmetricMatrix {
-    SymmetricMatrix(
-      order: order,
-      packed: try file.read(
-        "\(Self.group(layer))/\(site.path)/hessian", count: order * (order + 1) / 2))
+  public func sum(at site: InputSite, order: Int) throws(HDF5Error) -> SecondMoments {
+    try moments("\(Self.group(layer))/\(site.path)/hessian", order: order)
+  }
+
+  /// S_w = Σ w² x xᵀ of an expert's input, w being the routing weight.
+  ///
+  /// - Parameters:
+  ///   - site: The input, of a calibration that has ``routingWeightSquares(at:)``.
+  ///   - order: Channels that it must have.
+  /// - Returns: S_w of order `order`, without damping.
+  /// - Throws: ``HDF5Error``.
+  public func routingWeightedSum(
+    at site: InputSite, order: Int
+  ) throws(HDF5Error) -> SecondMoments {
+    try moments("\(Self.group(layer))/\(site.path)/hessian_routing_weighted", order: order)
+  }
+
+  /// Σ w² over the tokens of an expert's input; nil if S_w was not asked for when calibrating.
+  ///
+  /// - Throws: ``HDF5Error``.
+  public func routingWeightSquares(at site: InputSite) throws(HDF5Error) -> Double? {
+    let name = "\(Self.group(layer))/\(site.path)/routing_weight_squares"
+    guard file.datasets().contains(name) else { return nil }
+    return try file.read(name, as: Double.self, count: 1)[0]
+  }
+
+  private func moments(_ name: String, order: Int) throws(HDF5Error) -> SecondMoments {
+    let encoding = try file.textAttribute("encoding-type", of: name)
+    switch encoding {
+    case "packed-symmetric":
+      return .full(
+        SymmetricMatrix(
+          order: order, packed: try file.read(name, count: order * (order + 1) / 2)))
+    case "diagonal": return .diagonal(try file.read(name, count: order))
+    case "packed-block-diagonal":
+      let size = try file.integerAttribute("block_size", of: name)
+      guard (1...Int64(Int32.max)).contains(size) else {
+        throw .wrongFormat(
+          path: file.path, expected: "a positive block_size of \(name)", found: "\(size)")
+      }
+      let storage = MomentStorage.blockDiagonal(blockSize: Int(size))
+      return SecondMoments(
+        packedBlocks: try file.read(name, count: storage.elementCount(order: order)),
+        order: order, blockSize: Int(size))
+    default:
+      throw .wrongFormat(
+        path: file.path,
+        expected: "\(name) as packed-symmetric, packed-block-diagonal or diagonal",
+        found: encoding)
+    }
   }
 
   /// Rows that went into ``sum(at:order:)``.

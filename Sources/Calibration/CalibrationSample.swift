@@ -1,25 +1,103 @@
 import Checkpoints
 import Tensors
 
-/// Windows of a text that calibrate a model.
+/// Windows of texts that calibrate a model.
 public struct CalibrationSample: Sendable {
+  /// How the start of a window is drawn; windows may overlap.
+  public enum Sampling: String, Sendable, Codable, CaseIterable {
+    /// Anywhere in the text, by our generator.
+    case windows
+    /// As GPTQ's code draws them: Python's generator, `random.randint(0, tokens − context − 1)`.
+    case gptq
+  }
+
+  /// A tokenized text and its share of the windows.
+  public struct Text: Sendable {
+    public let path: String
+    public let tokens: [Int32]
+    public let weight: Double
+
+    public init(path: String, tokens: [Int32], weight: Double = 1) {
+      (self.path, self.tokens, self.weight) = (path, tokens, weight)
+    }
+  }
+
   /// Token ids, `count` windows of `context`.
   public let sequences: [[Int32]]
 
-  /// Draws windows that start anywhere in the text, seeded; windows may overlap.
+  /// Draws windows of several texts, by weight, one text after the other.
+  ///
+  /// - Parameters:
+  ///   - texts: At least one, weights positive; they get windows by the largest remainder, ties to
+  ///     the earlier one.
+  ///   - count: Windows in all.
+  ///   - context: Tokens of a window.
+  ///   - sampling: How starts are drawn.
+  ///   - seed: Of the draw; with ``Sampling/gptq`` what Python's `random.seed` gets.
+  /// - Throws: ``TextCorpusError/tooShort(path:tokens:context:)``.
+  public init(
+    of texts: [Text], count: Int, context: Int, sampling: Sampling, seed: UInt64
+  ) throws(TextCorpusError) {
+    var draw = Draw(sampling, seed: seed)
+    var sequences: [[Int32]] = []
+    for (text, share) in zip(texts, Self.shares(of: texts.map(\.weight), count: count)) {
+      let starts = text.tokens.count - context + (sampling == .windows ? 1 : 0)
+      guard starts > 0 else {
+        throw .tooShort(
+          path: text.path, tokens: text.tokens.count,
+          context: sampling == .windows ? context : context + 1)
+      }
+      for _ in 0..<share {
+        let start = draw.next(below: starts)
+        sequences.append(Array(text.tokens[start..<start + context]))
+      }
+    }
+    self.sequences = sequences
+  }
+
+  /// Draws windows of one text that start anywhere in it.
   ///
   /// - Throws: ``TextCorpusError/tooShort(path:tokens:context:)``.
   public init(
     text: (path: String, tokens: [Int32]), count: Int, context: Int, seed: UInt64
   ) throws(TextCorpusError) {
-    let starts = text.tokens.count - context + 1
-    guard starts > 0 else {
-      throw .tooShort(path: text.path, tokens: text.tokens.count, context: context)
+    try self.init(
+      of: [Text(path: text.path, tokens: text.tokens)], count: count, context: context,
+      sampling: .windows, seed: seed)
+  }
+
+  /// Whole windows in proportion to the weights.
+  static func shares(of weights: [Double], count: Int) -> [Int] {
+    let sum = weights.reduce(0, +)
+    let exact = weights.map { $0 / sum * Double(count) }
+    var shares = exact.map { Int($0.rounded(.down)) }
+    let order = exact.indices.sorted { a, b in
+      let (left, right) = (exact[a] - Double(shares[a]), exact[b] - Double(shares[b]))
+      return left == right ? a < b : left > right
     }
-    var random = SeededGenerator(seed: seed)
-    sequences = (0..<count).map { _ in
-      let start = random.below(starts)
-      return Array(text.tokens[start..<start + context])
+    for index in order.prefix(max(count - shares.reduce(0, +), 0)) { shares[index] += 1 }
+    return shares
+  }
+
+  private enum Draw {
+    case ours(SeededGenerator)
+    case python(PythonRandom)
+
+    init(_ sampling: Sampling, seed: UInt64) {
+      self =
+        sampling == .windows
+        ? .ours(SeededGenerator(seed: seed)) : .python(PythonRandom(seed: seed))
+    }
+
+    mutating func next(below count: Int) -> Int {
+      switch self {
+      case .ours(var generator):
+        defer { self = .ours(generator) }
+        return generator.below(count)
+      case .python(var generator):
+        defer { self = .python(generator) }
+        return generator.integer(in: 0...count - 1)
+      }
     }
   }
 }

@@ -16,13 +16,20 @@ final class LayerStatistics: LayerTap {
   /// Σ ‖y‖² of the output of all experts together, or of the dense MLP.
   private(set) var outputEnergy = 0.0
 
-  private let product = ScratchBuffer<Float>()
+  let options: CalibrationOptions
+  private let scratch = StatisticsScratch()
+
+  var wantsAllTokens: Bool { options.tokens.needsAllTokens }
 
   /// For layer `layer` of a model.
-  init(layer: Int, of c: ModelConfiguration) {
+  init(layer: Int, of c: ModelConfiguration, options: CalibrationOptions) {
+    self.options = options
     inputs = Dictionary(
-      uniqueKeysWithValues: c.inputSites(layer: layer).map {
-        ($0.site, InputStatistics(width: $0.width))
+      uniqueKeysWithValues: c.inputSites(layer: layer).map { site, width in
+        (
+          site,
+          InputStatistics(width: width, options: options, isRouted: site.block?.expert != nil)
+        )
       })
     let experts = c.expertCount(ofLayer: layer)
     count = [Int64](repeating: 0, count: experts)
@@ -30,8 +37,35 @@ final class LayerStatistics: LayerTap {
     weightAfter = [Double](repeating: 0, count: experts)
   }
 
-  func observe(_ site: InputSite, _ x: UnsafePointer<Float>, rows: Int, columns: Int) {
-    inputs[site]?.add(x, rows: rows, scratch: product)
+  func observe(
+    _ site: InputSite, _ x: UnsafePointer<Float>, rows: Int, columns: Int, weights: [Float]?
+  ) {
+    guard let weights, site.block?.expert != nil else {
+      inputs[site]?.add(x, rows: rows, scratch: scratch)
+      return
+    }
+    let (routed, routedWeights) = routedRows(x, columns: columns, weights: weights)
+    inputs[site]?.addWeighted(routed, weights: routedWeights, scratch: scratch)
+    switch options.tokens {
+    case .routed: inputs[site]?.add(routed, rows: routedWeights.count, scratch: scratch)
+    case .all: inputs[site]?.add(x, rows: rows, scratch: scratch)
+    case .mixture:
+      inputs[site]?.add(routed, rows: routedWeights.count, scratch: scratch)
+      inputs[site]?.addAll(x, rows: rows, scratch: scratch)
+    }
+  }
+
+  /// The rows with a weight, one after the other.
+  private func routedRows(
+    _ x: UnsafePointer<Float>, columns: Int, weights: [Float]
+  ) -> (UnsafePointer<Float>, [Float]) {
+    guard weights.contains(0) else { return (x, weights) }
+    let kept = weights.indices.filter { weights[$0] > 0 }
+    let target = scratch.routed.reserve(kept.count * columns)
+    for (place, row) in kept.enumerated() {
+      (target + place * columns).update(from: x + row * columns, count: columns)
+    }
+    return (UnsafePointer(target), kept.map { weights[$0] })
   }
 
   func observe(moeOutput y: UnsafePointer<Float>, rows: Int, columns: Int) {

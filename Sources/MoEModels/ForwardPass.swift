@@ -65,22 +65,49 @@ public final class ForwardPass {
   }
 
   /// Sends everything through layer `index`, which must be the next one.
-  public func runLayer(_ index: Int, tap: (any LayerTap)?) throws {
-    let layer = try DecoderLayer(
-      source.configuration.layout(ofLayer: index), source: source, rotary: rotary,
-      precision: precision)
+  ///
+  /// - Parameters:
+  ///   - index: Of the layer.
+  ///   - weights: Where its weights come from; the pass's own source if nil.
+  ///   - tap: Is shown the inputs of the projections.
+  /// - Throws: What reading weights throws.
+  public func runLayer(
+    _ index: Int, weights: (any WeightSource)? = nil, tap: (any LayerTap)?
+  ) throws {
+    let layer = try self.layer(index, weights ?? source)
     let hidden = source.configuration.hiddenSize
     let x = hiddenStates.reserve(tokens * hidden)
     if let tap {
       for batch in batches { layer.apply(x + batch.first * hidden, batch: batch, tap: tap) }
-    } else {
-      // SAFETY: a batch's rows are its own; scratch memory is each worker's own.
-      nonisolated(unsafe) let (layer, x) = (layer, x)
-      let batches = batches
-      forEachPiece(of: batches.count) { index in
-        layer.apply(x + batches[index].first * hidden, batch: batches[index], tap: nil)
-      }
+      return
     }
+    // SAFETY: a batch's rows are its own; scratch memory is each worker's own.
+    nonisolated(unsafe) let (shared, rows) = (layer, x)
+    let batches = batches
+    forEachPiece(of: batches.count) { index in
+      shared.apply(rows + batches[index].first * hidden, batch: batches[index], tap: nil)
+    }
+  }
+
+  /// Shows a tap what layer `index`, the next one, would do, and leaves the pass before it.
+  ///
+  /// - Throws: What reading weights throws.
+  public func observeLayer(_ index: Int, tap: any LayerTap) throws {
+    let layer = try self.layer(index, source)
+    let hidden = source.configuration.hiddenSize
+    let x = hiddenStates.reserve(tokens * hidden)
+    let copy = ScratchBuffer<Float>()
+    for batch in batches {
+      let y = copy.reserve(batch.tokens * hidden)
+      y.update(from: x + batch.first * hidden, count: batch.tokens * hidden)
+      layer.apply(y, batch: batch, tap: tap)
+    }
+  }
+
+  private func layer(_ index: Int, _ weights: any WeightSource) throws -> DecoderLayer {
+    try DecoderLayer(
+      source.configuration.layout(ofLayer: index), source: weights, rotary: rotary,
+      precision: precision)
   }
 
   /// Final norm and output head.

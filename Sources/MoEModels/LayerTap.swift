@@ -18,19 +18,46 @@ public struct Routing: Sendable {
   }
 
   /// The assignments of every expert, tokens ascending.
-  func byExpert(count: Int) -> [[Assignment]] {
-    var result = [[Assignment]](repeating: [], count: count)
+  ///
+  /// - Parameters:
+  ///   - count: Of experts.
+  ///   - all: Whether every expert gets every token, with weight 0 if it is routed elsewhere.
+  /// - Returns: One list an expert.
+  func byExpert(count: Int, all: Bool = false) -> [[Assignment]] {
+    let start = all ? Self.everyToken(tokens, weight: 0) : []
+    var result = [[Assignment]](repeating: start, count: count)
     for (slot, expert) in experts.enumerated() {
-      result[expert].append(Assignment(token: slot / topK, weight: weightsAfter[slot]))
+      let assignment = Assignment(token: slot / topK, weight: weightsAfter[slot])
+      if all {
+        result[expert][assignment.token] = assignment
+      } else {
+        result[expert].append(assignment)
+      }
     }
     return result
+  }
+
+  /// All tokens with one weight.
+  static func everyToken(_ tokens: Int, weight: Float = 1) -> [Assignment] {
+    (0..<tokens).map { Assignment(token: $0, weight: weight) }
   }
 }
 
 /// Is shown the inputs of a layer's projections while a batch goes through it.
 public protocol LayerTap: AnyObject {
-  /// The input of a projection, `[rows, columns]` f32, valid during the call only.
-  func observe(_ site: InputSite, _ x: UnsafePointer<Float>, rows: Int, columns: Int)
+  /// Whether experts show the inputs of all tokens of the layer, also of those that are routed
+  /// elsewhere; the layer's output is the same.
+  var wantsAllTokens: Bool { get }
+  /// The input of a projection, valid during the call only.
+  ///
+  /// - Parameters:
+  ///   - site: Which.
+  ///   - x: `[rows, columns]`.
+  ///   - rows: Tokens.
+  ///   - columns: Channels.
+  ///   - weights: In experts the routing weight of each row, 0 where it is routed elsewhere.
+  func observe(
+    _ site: InputSite, _ x: UnsafePointer<Float>, rows: Int, columns: Int, weights: [Float]?)
   /// The MoE block's output before it is added to the residual stream, `[rows, columns]`.
   func observe(moeOutput y: UnsafePointer<Float>, rows: Int, columns: Int)
   func observe(_ routing: Routing)

@@ -11,14 +11,23 @@ public struct ModelQuantizer: Sendable {
   private let method: QuantizationMethod
   /// Bits of a module.
   private let bits: @Sendable (LinearModule) throws -> Int
-  /// Folder with the calibration's layer files; nil if the method reads none.
+  /// Folder with the calibration's layer files; nil if the method reads none, or a stream.
   private let calibration: URL?
+  private let stream: QuantizedStream?
 
+  /// - Parameters:
+  ///   - checkpoint: What is quantized.
+  ///   - method: Base quantizer and grid.
+  ///   - calibration: Folder of layer files; not read with a stream.
+  ///   - stream: If given, Hessians are taken of the quantized stream.
+  ///   - bits: Of each module.
   public init(
     _ checkpoint: Checkpoint, method: QuantizationMethod, calibration: URL?,
-    bits: @escaping @Sendable (LinearModule) throws -> Int
+    stream: QuantizedStream? = nil, bits: @escaping @Sendable (LinearModule) throws -> Int
   ) {
-    precondition(!method.readsCalibration || calibration != nil, "GPTQ without calibration")
+    precondition(
+      !method.readsCalibration || calibration != nil || stream != nil, "GPTQ without calibration")
+    self.stream = stream
     self.checkpoint = checkpoint
     self.method = method
     self.calibration = calibration
@@ -38,14 +47,22 @@ public struct ModelQuantizer: Sendable {
     let draft = try self.draft(in: directory)
     let configuration = checkpoint.configuration
     var reports: [ModuleReport] = []
+    let pass = try stream.map {
+      try ForwardPass($0.sample.sequences, source: checkpoint, precision: $0.precision)
+    }
     for layer in 0..<configuration.layerCount {
-      try quantize(layer: layer) { module, packed, report in
+      var quantized: [String: PackedMatrix] = [:]
+      let statistics = try statistics(layer: layer, pass, in: directory)
+      try quantize(layer: layer, statistics) { module, packed, report in
+        if pass != nil { quantized[module.tensor] = packed }
         for payload in packed.payloads(weight: module.tensor) {
           try draft.put(payload.name, bytes: payload.bytes)
         }
         reports.append(report)
         checkpoint.releasePages(of: module.tensor)
       }
+      try pass?.runLayer(
+        layer, weights: LayerOverlay(checkpoint: checkpoint, packed: quantized), tap: nil)
       progress(layer + 1, configuration.layerCount)
     }
     for name in plainTensors {
@@ -96,20 +113,35 @@ public struct ModelQuantizer: Sendable {
 
   private typealias Outcome = (module: LinearModule, packed: PackedMatrix, report: ModuleReport)
 
-  private func quantize(
-    layer: Int, put: (LinearModule, PackedMatrix, ModuleReport) throws -> Void
-  ) throws {
-    let configuration = checkpoint.configuration
-    let statistics = try calibration.map {
-      try CalibrationLayer(layer, in: $0, experts: configuration.expertCount(ofLayer: layer))
+  /// Of the calibration, or of what the layers before made of the stream.
+  private func statistics(
+    layer: Int, _ pass: ForwardPass?, in directory: URL
+  ) throws -> CalibrationLayer? {
+    let experts = checkpoint.configuration.expertCount(ofLayer: layer)
+    guard let pass, let stream, method.readsCalibration else {
+      return try calibration.map { try CalibrationLayer(layer, in: $0, experts: experts) }
     }
+    let folder = directory.appending(path: "stream")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    // The file's contents stay readable while it is open.
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try CalibrationWriter.writeLayer(layer, of: pass, options: stream.options, to: folder)
+    return try CalibrationLayer(layer, in: folder, experts: experts)
+  }
+
+  private func quantize(
+    layer: Int, _ statistics: CalibrationLayer?,
+    put: (LinearModule, PackedMatrix, ModuleReport) throws -> Void
+  ) throws {
     // Modules that read the same input follow each other and share one factorization.
     var factor: (site: InputSite, factor: SharedFactor)?
-    for module in configuration.linearModules(layer: layer) {
+    for module in checkpoint.configuration.linearModules(layer: layer) {
       let weights = try checkpoint.matrix(
         module.tensor, rows: module.rows, columns: module.columns)
       let grid = try method.grid(bits: try bits(module))
-      guard case .gptq(let options, let minimumTokens) = method.solver, let statistics else {
+      guard case .gptq(let options, let minimumTokens, let weighted) = method.solver,
+        let statistics
+      else {
         let outcome = try roundToNearest(module, weights, grid, fallback: nil, tokens: nil)
         try put(outcome.module, outcome.packed, outcome.report)
         continue
@@ -117,8 +149,9 @@ public struct ModelQuantizer: Sendable {
       if factor?.site != module.input {
         factor = (
           module.input,
-          try SharedFactor(
-            module, statistics: statistics, options: options, minimumTokens: minimumTokens)
+          try SharedFactor.of(
+            module, statistics: statistics, options: options, minimumTokens: minimumTokens,
+            routingWeighted: weighted)
         )
       }
       guard let shared = factor?.factor else { continue }
@@ -176,29 +209,57 @@ private enum SharedFactor {
   case factor(DampedFactor, tokens: Int)
   case unavailable(ModuleReport.Fallback, tokens: Int)
 
-  /// H = 2S/n, damped and factored.
-  init(
-    _ module: LinearModule, statistics: CalibrationLayer, options: GPTQOptions, minimumTokens: Int
-  ) throws {
+  /// H = 2 S / n or 2 S_w / Σ w², damped and factored.
+  static func of(
+    _ module: LinearModule, statistics: CalibrationLayer, options: GPTQOptions,
+    minimumTokens: Int, routingWeighted: Bool
+  ) throws -> SharedFactor {
     let tokens = try statistics.tokens(at: module.input)
     guard tokens >= max(minimumTokens, 1) else {
-      self = .unavailable(
+      return .unavailable(
         tokens == 0 ? .roundToNearestWithoutTokens : .roundToNearestWithFewTokens, tokens: tokens)
-      return
     }
-    var hessian = try statistics.sum(at: module.input, order: module.columns)
-    let factor = 2 / Float(tokens)
-    for i in hessian.packed.indices { hessian.packed[i] *= factor }
-    do {
-      self = .factor(
-        try DampedFactor(
-          of: hessian, relativeDamping: options.relativeDamping, columns: options.columns),
-        tokens: tokens)
-    } catch QuantizationError.noCalibration {
+    let hessian = try hessian(
+      module, statistics, routingWeighted: routingWeighted && module.expert != nil)
+    do throws(QuantizationError) {
+      let factor = try DampedFactor(
+        of: hessian, relativeDamping: options.relativeDamping, columns: options.columns)
+      return .factor(factor, tokens: tokens)
+    } catch {
+      switch error {
       // Tokens came, but all of them were zero here.
-      self = .unavailable(.roundToNearestWithoutTokens, tokens: tokens)
-    } catch QuantizationError.notPositiveDefinite {
-      self = .unavailable(.roundToNearestAfterFailure, tokens: tokens)
+      case .noCalibration: return .unavailable(.roundToNearestWithoutTokens, tokens: tokens)
+      case .notPositiveDefinite: return .unavailable(.roundToNearestAfterFailure, tokens: tokens)
+      default: throw error
+      }
+    }
+  }
+
+  private static func hessian(
+    _ module: LinearModule, _ statistics: CalibrationLayer, routingWeighted: Bool
+  ) throws -> SecondMoments {
+    let (site, order) = (module.input, module.columns)
+    guard routingWeighted else {
+      let sum = try statistics.sum(at: site, order: order)
+      return sum.scaled(by: 2 / Float(try statistics.tokens(at: site)))
+    }
+    guard let squares = try statistics.routingWeightSquares(at: site) else {
+      throw QuantizationInputError.noRoutingWeightedSums(layer: module.layer)
+    }
+    let sum = try statistics.routingWeightedSum(at: site, order: order)
+    return sum.scaled(by: squares > 0 ? Float(2 / squares) : 0)
+  }
+}
+
+/// Why a model cannot be quantized with the calibration at hand.
+public enum QuantizationInputError: Error, Equatable, CustomStringConvertible {
+  case noRoutingWeightedSums(layer: Int)
+
+  public var description: String {
+    switch self {
+    case .noRoutingWeightedSums(let layer):
+      "The calibration of layer \(layer) has no routing-weighted sums; calibrate with "
+        + "routingWeighted (calibrate --routing-weighted)."
     }
   }
 }

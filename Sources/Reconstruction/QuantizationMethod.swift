@@ -4,9 +4,12 @@ public import Quantization
 public struct QuantizationMethod: Sendable, Equatable {
   public enum Solver: Sendable, Equatable {
     case roundToNearest
-    /// - Parameter minimumTokens: Modules with fewer calibration tokens are rounded to nearest, and
-    ///   counted: compensation that is fitted to a few tokens is noise for all others.
-    case gptq(GPTQOptions, minimumTokens: Int)
+    /// - Parameters:
+    ///   - minimumTokens: Modules with fewer calibration tokens are rounded to nearest, and counted:
+    ///     compensation that is fitted to a few tokens is noise for all others.
+    ///   - routingWeighted: Experts take H = 2 S_w / Σ w², which weighs each token's input by its
+    ///     routing weight, instead of 2 S / n.
+    case gptq(GPTQOptions, minimumTokens: Int, routingWeighted: Bool = false)
   }
 
   public static let defaultMinimumTokens = 32
@@ -31,7 +34,7 @@ public struct QuantizationMethod: Sendable, Equatable {
 
   /// Whether groups follow the order of rounding, so that every column's group must be stored.
   var storesGroupIndex: Bool {
-    guard case .gptq(let options, _) = solver, groupSize != nil else { return false }
+    guard case .gptq(let options, _, _) = solver, groupSize != nil else { return false }
     return options.columns != .natural && options.scales != .fixed
   }
 

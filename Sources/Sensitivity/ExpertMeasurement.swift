@@ -118,7 +118,7 @@ public struct ExpertMeasurement: Sendable {
   }
 
   private static func loss(
-    _ modules: [(weights: Matrix, packed: PackedMatrix, sum: SymmetricMatrix, tokens: Int)],
+    _ modules: [(weights: Matrix, packed: PackedMatrix, sum: SecondMoments, tokens: Int)],
     energyPerToken: Double
   ) -> Double? {
     guard energyPerToken > 0, modules.allSatisfy({ $0.tokens > 0 }) else { return nil }

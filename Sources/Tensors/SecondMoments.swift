@@ -67,6 +67,19 @@ public enum SecondMoments: Sendable, Equatable {
     }
   }
 
+  /// Symmetric blocks from their packed lower triangles, one after the other.
+  public init(packedBlocks: [Float], order: Int, blockSize: Int) {
+    var start = 0
+    let blocks = BlockDiagonalMatrix.ranges(order: order, blockSize: blockSize).map { range in
+      let count = range.count * (range.count + 1) / 2
+      defer { start += count }
+      return SymmetricMatrix(
+        order: range.count, packed: Array(packedBlocks[start..<start + count]))
+    }
+    self = .blockDiagonal(
+      BlockDiagonalMatrix(order: order, blockSize: blockSize, blocks: blocks))
+  }
+
   public var storage: MomentStorage {
     switch self {
     case .full: .full

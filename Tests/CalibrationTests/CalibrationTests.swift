@@ -84,7 +84,7 @@ struct CalibrationTests {
       for expert in 0..<4 {
         #expect(try layer.tokens(at: .gateUp(.expert(expert))) == Int(layer.count[expert]))
         let site = "\(root)/experts/00\(expert)/down_in"
-        let sum = try layer.sum(at: .down(.expert(expert)), order: 96)
+        let sum = try layer.sum(at: .down(.expert(expert)), order: 96).dense
         let expected: [Double] = try golden.read("\(site)/hessian")
         #expect(difference(sum.packed.map { Double($0) }, expected) <= 1e-4)
         // The diagonal of S is Σ x², which is kept apart in f64; S is stored in f32.
@@ -153,7 +153,8 @@ struct CalibrationTests {
     #expect(rounded.count.reduce(0, +) == 240)
     // Embedding and norm are f32 in both, so the first input is the same.
     #expect(
-      try rounded.sum(at: .queryKeyValue, order: 64) == exact.sum(at: .queryKeyValue, order: 64))
+      try rounded.sum(at: .queryKeyValue, order: 64).dense
+        == exact.sum(at: .queryKeyValue, order: 64).dense)
     // Rounding of 2⁻⁹ in some five products, and an expert chosen differently for a token or two.
     #expect(abs(rounded.outputEnergy / exact.outputEnergy - 1) < 0.03)
   }
@@ -177,7 +178,8 @@ struct CalibrationTests {
     let unused = try #require(layer.count.firstIndex(of: 0))
     #expect(layer.count.count { $0 == 0 } == 2)
     #expect(try layer.tokens(at: .down(.expert(unused))) == 0)
-    #expect(try layer.sum(at: .down(.expert(unused)), order: 96).packed.allSatisfy { $0 == 0 })
+    #expect(
+      try layer.sum(at: .down(.expert(unused)), order: 96).dense.packed.allSatisfy { $0 == 0 })
     #expect(try layer.absmax(at: .gateUp(.expert(unused))).allSatisfy { $0 == 0 })
   }
 }
@@ -197,7 +199,7 @@ struct CalibrationFileTests {
     #expect(
       throws: HDF5Error.wrongCount(
         path: path, object: "layers/00/attention/qkv_in/hessian", expected: 10, found: 2080)
-    ) { try layer.sum(at: .queryKeyValue, order: 4) }
+    ) { try layer.sum(at: .queryKeyValue, order: 4).dense }
     let error = #expect(throws: HDF5Error.self) {
       try CalibrationLayer(2, in: calibration, experts: 4)
     }

@@ -9,9 +9,13 @@ struct PerplexityTests {
     _ model: TinyMixtral, _ tokens: [Int32], context: Int
   ) throws -> Perplexity {
     try Perplexity(
-      of: model.checkpoint, documents: ("a.txt", [TokenizedDocument(tokens: tokens, bytes: 0, words: 0)]),
+      of: model.checkpoint, documents: ("a.txt", [document(tokens)]),
       scoring: .gptqWindows(context: context),
       tokenizer: model.tokenizer, precision: .f32)
+  }
+
+  private func document(_ tokens: [Int32]) -> TokenizedDocument {
+    TokenizedDocument(tokens: tokens, bytes: 0, words: 0)
   }
 
   @Test("it is exp of the mean of window means, from the logits of transformers")
@@ -83,7 +87,7 @@ struct PerplexityTests {
     let model = try TinyMixtral()
     var seen: [Double] = []
     _ = try Perplexity(
-      of: model.checkpoint, documents: ("a.txt", [TokenizedDocument(tokens: model.sequences[0], bytes: 0, words: 0)]),
+      of: model.checkpoint, documents: ("a.txt", [document(model.sequences[0])]),
       scoring: .gptqWindows(context: 20),
       tokenizer: model.tokenizer, precision: .f32
     ) { seen.append($0) }

@@ -52,9 +52,11 @@ struct RealModelPerplexityTests {
     let tokens = tokenizer.encode(text)
     #expect(tokens.count == golden.text.tokens)
     for expected in golden.results {
+      let document = TokenizedDocument(tokens: tokens, bytes: text.utf8.count, words: 0)
       let ours = try Perplexity(
-        of: folder.weights, documents: (RealData.wikitext.path, [TokenizedDocument(tokens: tokens, bytes: 0, words: 0)]),
-      scoring: .gptqWindows(context: expected.settings.context), tokenizer: tokenizer, precision: .f32)
+        of: folder.weights, documents: (RealData.wikitext.path, [document]),
+        scoring: .gptqWindows(context: expected.settings.context), tokenizer: tokenizer,
+        precision: .f32)
       #expect(ours.windowLosses.count == expected.windows)
       #expect(ours.scoredTokens == expected.scoredTokens)
       #expect(ours.scoredBytes == expected.scoredBytes)

@@ -23,7 +23,7 @@ struct FakePipeline: Pipeline {
       parameters: [
         "sequences": JSONValue(calibration.sequences), "seed": JSONValue(seeds[.calibration] ?? 0),
       ],
-      inputs: ["corpus": .file(parameters.url(calibration.corpus))], expectedBytes: 100,
+      inputs: ["corpus": .file(parameters.url(calibration.corpus[0].path))], expectedBytes: 100,
       body: body("calibrate", parameters, seed: seeds[.calibration]))
     let allocate = Stage(
       name: "allocate", epoch: 1,

@@ -21,7 +21,7 @@ import Testing
       try refusal("", base: base) == """
         /base/quantizer/groupSzie: Unknown key "groupSzie"; did you mean "groupSize"? \
         Allowed here: method, groupSize, symmetric, range, damping, actOrder, groupScales, blockSize, \
-        minimumTokens.
+        minimumTokens, hessianStream, routingWeighted.
         """)
   }
 
@@ -126,12 +126,16 @@ import Testing
     #expect(point.compute == .auto)
     #expect(
       point.calibration
-        == CalibrationParameters(corpus: "corpus.txt", format: .text, sequences: 64, context: 256))
+        == CalibrationParameters(
+          corpus: [WeightedCorpus(path: "corpus.txt")], format: .text, sequences: 64, context: 256,
+          sampling: .windows, tokens: .routed, mixture: 0.5, routingWeighted: false,
+          hessian: .full, hessianBlock: 128))
     #expect(
       point.quantizer
         == QuantizerParameters(
           method: .rtn, groupSize: 64, symmetric: false, range: .extremes, damping: 0.01,
-          actOrder: false, groupScales: .fresh, blockSize: 128, minimumTokens: 32))
+          actOrder: false, groupScales: .fresh, blockSize: 128, minimumTokens: 32,
+          hessianStream: .fullPrecision, routingWeighted: false))
     #expect(
       point.allocation
         == AllocationParameters(

@@ -55,6 +55,41 @@ import Testing
     }
   }
 
+  @Test("on the quantized stream, Hessians are those behind the quantized layers before")
+  func quantizedStream() throws {
+    let checkpoint = try Checkpoint(Self.families.appending(path: "qwen2"))
+    let (whole, streamed, full) = (
+      try TemporaryFolder(), try TemporaryFolder(), try TemporaryFolder()
+    )
+    let sample = try CalibrationSample(
+      text: ("counted", (0..<48).map { Int32($0 * 7 % 96) }), count: 1, context: 48, seed: 0)
+    let method = QuantizationMethod(
+      solver: .gptq(GPTQOptions(), minimumTokens: 1), groupSize: 8, symmetric: false)
+    _ = try ModelQuantizer(
+      checkpoint, method: method, calibration: nil,
+      stream: QuantizedStream(sample: sample, options: CalibrationOptions(), precision: .f32),
+      bits: { _ in 3 }
+    ).write(to: streamed.url)
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: streamed.url.path).sorted()
+        == ["config.json", QuantizedCheckpoint.fileName])
+
+    // Calibrating the finished model sees the same inputs in layer 1, its first layer being
+    // quantized, and its own weights do not matter before the output of attention.
+    let finished = try QuantizedCheckpoint(streamed.url)
+    try CalibrationWriter.write(sample, through: finished, precision: .f32, to: whole.url)
+    try CalibrationWriter.write(sample, through: checkpoint, precision: .f32, to: full.url)
+    for (folder, isEqual) in [(whole, true), (full, false)] {
+      let layer = try CalibrationLayer(1, in: folder.url, experts: 0)
+      let hessian = try layer.sum(at: .queryKeyValue, order: 32).scaled(by: 2 / 48)
+      let weights = try checkpoint.matrix(
+        "model.layers.1.self_attn.q_proj.weight", rows: 32, columns: 32)
+      let packed = try GPTQ(grid: method.grid(bits: 3)).quantize(weights, hessian: hessian).packed
+      let stored = try finished.packed("model.layers.1.self_attn.q_proj.weight")
+      #expect((stored == packed) == isEqual)
+    }
+  }
+
   @Test("experts with fewer tokens than asked for are rounded to nearest, and say so")
   func fewTokens() throws {
     let checkpoint = try Checkpoint(Self.families.appending(path: "olmoe"))

@@ -60,7 +60,7 @@ struct ModelQuantizerTests {
     let quantized = try QuantizedCheckpoint(target)
     for module in modules(of: model) {
       let layer = try CalibrationLayer(module.layer, in: calibration, experts: 4)
-      var hessian = try layer.sum(at: module.input, order: module.columns)
+      var hessian = try layer.sum(at: module.input, order: module.columns).dense
       let factor = 2 / Float(try layer.tokens(at: module.input))
       for i in hessian.packed.indices { hessian.packed[i] *= factor }
       let grid = try AffineGrid(bits: mixedBits(module), groupSize: 32, symmetric: true)
@@ -169,7 +169,7 @@ struct ModelQuantizerTests {
           + ProxyLoss.total(
             weights: try weights(of: module, model.checkpoint),
             quantized: try #require(try quantized.packed(module.tensor)),
-            under: try layer.sum(at: module.input, order: module.columns))
+            under: try layer.sum(at: module.input, order: module.columns).dense)
       }
     }
     #expect(losses[1] < losses[0], "GPTQ \(losses[1]), rounding \(losses[0])")

@@ -67,7 +67,7 @@ struct ExpertMeasurementTests {
         let rounded = try RoundToNearest.quantize(
           weights, grid: AffineGrid(bits: 3, groupSize: 32, symmetric: false)
         ).dequantized()
-        let sum = try statistics.sum(at: module.input, order: module.columns)
+        let sum = try statistics.sum(at: module.input, order: module.columns).dense
         expected +=
           trace(rounded, minus: weights, under: sum) / Double(statistics.count[expert])
       }

@@ -51,6 +51,7 @@ extension ParameterKind {
   func completed(_ value: JSONValue, at pointer: JSONPointer) throws(SpecError) -> JSONValue {
     switch self {
     case .path: try checkPath(value, at: pointer)
+    case .corpora: return try weightedCorpora(value, at: pointer)
     case .choice(let names): try check(value, isOneOf: names, at: pointer)
     case .integer(let range):
       guard let number = value.intValue else { throw wrongType("an integer", value, pointer) }
@@ -68,6 +69,29 @@ extension ParameterKind {
     case .group(let group): return try group.completed(value, at: pointer)
     }
     return value
+  }
+
+  /// A path alone is a list of one.
+  private func weightedCorpora(
+    _ value: JSONValue, at pointer: JSONPointer
+  ) throws(SpecError) -> JSONValue {
+    guard let entries = value.arrayValue else {
+      try checkPath(value, at: pointer)
+      return [["path": value, "weight": 1]]
+    }
+    guard !entries.isEmpty else {
+      throw SpecError(.invalid("The list of corpora is empty."), at: pointer)
+    }
+    let group = ParameterGroup([
+      ParameterField("path", .path, .required, "Text file."),
+      ParameterField(
+        "weight", .number(1e-6...1e6), .defaulting(1), "Share of the sequences."),
+    ])
+    var completed: [JSONValue] = []
+    for (index, entry) in entries.enumerated() {
+      completed.append(try group.completed(entry, at: pointer.appending(index)))
+    }
+    return .array(completed)
   }
 
   private func checkPath(_ value: JSONValue, at pointer: JSONPointer) throws(SpecError) {

@@ -1,3 +1,4 @@
+import Calibration
 import Evaluation
 
 extension ParameterGroup {
@@ -25,12 +26,33 @@ extension ParameterGroup {
   ])
 
   static let calibration = ParameterGroup([
-    ParameterField("corpus", .path, .required, "Text file."),
-    ParameterField("format", textFormat, .defaulting("text"), "How the file is read."),
+    ParameterField(
+      "corpus", .corpora, .required,
+      "Text file, or a list of {\"path\": file, \"weight\": share of the sequences}."),
+    ParameterField("format", textFormat, .defaulting("text"), "How the files are read."),
     ParameterField(
       "sequences", .integer(1...1_000_000), .defaulting(64), "Sequences drawn from the corpus."),
     ParameterField(
       "context", .integer(2...1_048_576), .defaulting(256), "Tokens in each sequence."),
+    ParameterField(
+      "sampling", .choice(CalibrationSample.Sampling.allCases.map(\.rawValue)),
+      .defaulting("windows"),
+      "Where sequences start: anywhere, or as Python's generator has it in GPTQ's code."),
+    ParameterField(
+      "tokens", .choice(CalibrationTokens.allCases.map(\.rawValue)), .defaulting("routed-only"),
+      "Which tokens an expert's statistics are made of."),
+    ParameterField(
+      "mixture", .number(0...1), .defaulting(0.5),
+      "mixture: share of the mean over all tokens beside that over routed ones."),
+    ParameterField(
+      "routingWeighted", .flag, .defaulting(false),
+      "Sums weighted by the squared routing weight too."),
+    ParameterField(
+      "hessian", .choice(HessianStorage.allCases.map(\.rawValue)), .defaulting("full"),
+      "What is kept of the Hessians."),
+    ParameterField(
+      "hessianBlock", .integer(1...65536), .defaulting(128), "block-diagonal: channels of a block."
+    ),
   ])
 
   static let quantizer = ParameterGroup([
@@ -57,6 +79,13 @@ extension ParameterGroup {
     ParameterField(
       "minimumTokens", .integer(0...1_000_000_000), .defaulting(32),
       "GPTQ: modules with fewer calibration tokens are rounded to nearest, and counted."),
+    ParameterField(
+      "hessianStream", .choice(HessianStream.allCases.map(\.rawValue)),
+      .defaulting("full-precision"),
+      "GPTQ: Hessians of inputs from full-precision layers, or from layers quantized before."),
+    ParameterField(
+      "routingWeighted", .flag, .defaulting(false),
+      "GPTQ: Hessians of experts weigh tokens by their routing weight."),
   ])
 
   static let allocation = ParameterGroup([

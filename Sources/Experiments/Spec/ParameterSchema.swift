@@ -40,6 +40,8 @@ public struct ParameterField: Sendable {
 /// The type and range of a parameter.
 public indirect enum ParameterKind: Sendable {
   case path
+  /// A path, or a list of paths with weights.
+  case corpora
   case choice([String])
   case integer(ClosedRange<Int>)
   case number(ClosedRange<Double>)

@@ -1,7 +1,9 @@
+import Calibration
 import Checkpoints
 import Evaluation
 import Foundation
 import JSON
+import Tensors
 
 /// Everything that decides what a point computes, checked and with its defaults filled in.
 ///
@@ -108,12 +110,75 @@ public struct ModelParameters: Codable, Sendable, Equatable {
 }
 
 public struct CalibrationParameters: Codable, Sendable, Equatable {
-  /// Text file, relative to the spec.
-  public let corpus: String
+  /// Text files, relative to the spec.
+  public let corpus: [WeightedCorpus]
   public let format: TextFormat
   public let sequences: Int
   /// Tokens in each sequence.
   public let context: Int
+  public let sampling: CalibrationSample.Sampling
+  public let tokens: CalibrationTokens
+  /// Of ``CalibrationTokens/mixture``: share of the mean over all tokens.
+  public let mixture: Double
+  /// Whether sums weighted by the squared routing weight are kept too.
+  public let routingWeighted: Bool
+  public let hessian: HessianStorage
+  /// Channels of a block of ``HessianStorage/blockDiagonal``.
+  public let hessianBlock: Int
+}
+
+/// A calibration text and its share of the sequences.
+public struct WeightedCorpus: Codable, Sendable, Equatable {
+  public let path: String
+  public let weight: Double
+
+  public init(path: String, weight: Double = 1) {
+    (self.path, self.weight) = (path, weight)
+  }
+}
+
+/// Which tokens an expert's statistics are made of.
+public enum CalibrationTokens: String, Codable, Sendable, CaseIterable {
+  case routed = "routed-only"
+  case all
+  case mixture
+
+  /// What calibration is told.
+  ///
+  /// - Parameter mixture: Share of the mean over all tokens.
+  /// - Returns: The policy.
+  public func policy(mixture: Double) -> CalibrationOptions.Tokens {
+    switch self {
+    case .routed: .routed
+    case .all: .all
+    case .mixture: .mixture(mixture)
+    }
+  }
+}
+
+/// Where the inputs behind Hessians come from.
+public enum HessianStream: String, Codable, Sendable, CaseIterable {
+  case fullPrecision = "full-precision"
+  /// Layers quantized before, as in GPTQ's code.
+  case quantized
+}
+
+/// What is kept of a Hessian.
+public enum HessianStorage: String, Codable, Sendable, CaseIterable {
+  case full, diagonal
+  case blockDiagonal = "block-diagonal"
+
+  /// What calibration is told.
+  ///
+  /// - Parameter block: Channels of a block.
+  /// - Returns: The storage.
+  public func storage(block: Int) -> MomentStorage {
+    switch self {
+    case .full: .full
+    case .diagonal: .diagonal
+    case .blockDiagonal: .blockDiagonal(blockSize: block)
+    }
+  }
 }
 
 public struct QuantizerParameters: Codable, Sendable, Equatable {
@@ -145,6 +210,10 @@ public struct QuantizerParameters: Codable, Sendable, Equatable {
   public let blockSize: Int
   /// Modules with fewer calibration tokens are rounded to nearest.
   public let minimumTokens: Int
+  /// Where the inputs behind the Hessians come from.
+  public let hessianStream: HessianStream
+  /// Whether Hessians of experts weigh tokens by their routing weight.
+  public let routingWeighted: Bool
 }
 
 public struct AllocationParameters: Codable, Sendable, Equatable {

@@ -10,61 +10,123 @@ public struct CalibrateStage: Sendable {
   public static let name = "calibrate"
   static let epoch = 1
 
+  /// A text and its share of the sequences.
+  public struct Corpus: Sendable {
+    public var url: URL
+    public var weight: Double
+
+    public init(url: URL, weight: Double = 1) {
+      (self.url, self.weight) = (url, weight)
+    }
+  }
+
   public var model: URL
-  public var corpus: URL
+  public var corpora: [Corpus]
   public var format: TextFormat
   public var sequences: Int
   public var context: Int
+  public var sampling: CalibrationSample.Sampling
+  public var options: CalibrationOptions
   public var precision: Precision
   public var seed: UInt64
 
   public init(
-    model: URL, corpus: URL, format: TextFormat, sequences: Int, context: Int,
-    precision: Precision, seed: UInt64
+    model: URL, corpora: [Corpus], format: TextFormat, sequences: Int, context: Int,
+    sampling: CalibrationSample.Sampling = .windows,
+    options: CalibrationOptions = CalibrationOptions(), precision: Precision, seed: UInt64
   ) {
     self.model = model
-    self.corpus = corpus
+    self.corpora = corpora
     self.format = format
     self.sequences = sequences
     self.context = context
+    self.sampling = sampling
+    self.options = options
     self.precision = precision
     self.seed = seed
   }
 
   func stage() throws -> Stage {
-    Stage(
-      name: Self.name, epoch: Self.epoch,
-      parameters: [
-        "compute": JSONValue(precision.rawValue), "format": JSONValue(format.rawValue),
-        "sequences": JSONValue(sequences), "context": JSONValue(context),
-        "hessian": "full", "hessianStream": "full-precision", "tokens": "routed-only",
-        "seed": JSONValue(Int(seed)),
-      ],
-      inputs: ["model": try .model(model), "corpus": .file(corpus)],
+    let inputs = textInputs.merging(["model": try .model(model)]) { $1 }
+    return Stage(
+      name: Self.name, epoch: Self.epoch, parameters: .object(parameters), inputs: inputs,
       expectedBytes: try expectedBytes()
     ) { context in try write(to: context) }
+  }
+
+  /// What decides the statistics, as it enters the key of a stage.
+  var parameters: JSONObject {
+    var parameters = JSONObject([
+      ("compute", JSONValue(precision.rawValue)), ("format", JSONValue(format.rawValue)),
+      ("sequences", JSONValue(sequences)), ("context", JSONValue(context)),
+      ("hessianStream", "full-precision"), ("seed", JSONValue(Int(seed))),
+    ])
+    switch options.storage {
+    case .full: parameters["hessian"] = "full"
+    case .diagonal: parameters["hessian"] = "diagonal"
+    case .blockDiagonal(let size):
+      parameters["hessian"] = "block-diagonal"
+      parameters["hessianBlock"] = JSONValue(size)
+    }
+    switch options.tokens {
+    case .routed: parameters["tokens"] = "routed-only"
+    case .all: parameters["tokens"] = "all"
+    case .mixture(let share):
+      parameters["tokens"] = "mixture"
+      parameters["mixture"] = JSONValue(share)
+    }
+    if options.routingWeighted { parameters["routingWeighted"] = true }
+    if sampling != .windows { parameters["sampling"] = JSONValue(sampling.rawValue) }
+    if corpora.count > 1 {
+      parameters["weights"] = .array(corpora.map { JSONValue($0.weight) })
+    }
+    return parameters
   }
 
   /// Bytes of the packed triangles of all layers; the other arrays are small beside them.
   private func expectedBytes() throws -> Int {
     let c = try ModelFolder(model).configuration
     let widths = (0..<c.layerCount).flatMap { c.inputSites(layer: $0).map(\.width) }
-    return widths.reduce(0) { sum, width in sum + 2 * width * (width + 1) + 12 * width }
+    let sums = options.routingWeighted ? 2 : 1
+    return widths.reduce(0) { sum, width in
+      sum + 4 * sums * options.storage.elementCount(order: width) + 12 * width
+    }
+  }
+
+  /// The windows, and how many tokens the texts have in all.
+  func sample(_ tokenizer: Tokenizer) throws -> (CalibrationSample, corpusTokens: Int) {
+    let texts = try corpora.map { corpus in
+      CalibrationSample.Text(
+        path: corpus.url.path,
+        tokens: tokenizer.encode(
+          try TextCorpus(corpus.url, format: format).text, addSpecialTokens: true),
+        weight: corpus.weight)
+    }
+    let sample = try CalibrationSample(
+      of: texts, count: sequences, context: self.context, sampling: sampling, seed: seed)
+    return (sample, texts.reduce(0) { $0 + $1.tokens.count })
+  }
+
+  /// The texts as inputs of a stage.
+  var textInputs: [String: StageSource] {
+    Dictionary(
+      uniqueKeysWithValues: corpora.enumerated().map { index, corpus in
+        (corpora.count == 1 ? "corpus" : "corpus.\(index)", .file(corpus.url))
+      })
   }
 
   /// Writes the layer files and `calibration.json` into the context's folder.
   public func write(to context: StageContext) throws {
     let folder = try ModelFolder(model)
-    let corpusText = try TextCorpus(corpus, format: format)
-    let tokens = try folder.tokenizer().encode(corpusText.text, addSpecialTokens: true)
-    let sample = try CalibrationSample(
-      text: (corpus.path, tokens), count: sequences, context: self.context, seed: seed)
+    let (sample, corpusTokens) = try sample(folder.tokenizer())
     try CalibrationWriter.write(
-      sample, through: folder.weights, precision: precision, to: context.directory
+      sample, through: folder.weights, precision: precision, options: options,
+      to: context.directory
     ) { context.progress(Double($0) / Double($1), "layer \($0) of \($1)") }
     try context.write(
       [
-        "corpusTokens": JSONValue(tokens.count), "sequences": JSONValue(sequences),
+        "corpusTokens": JSONValue(corpusTokens),
+        "sequences": JSONValue(sequences),
         "context": JSONValue(self.context),
         "tokens": JSONValue(sequences * self.context),
       ], to: StageFile.calibration)

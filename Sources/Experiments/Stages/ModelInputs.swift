@@ -26,9 +26,11 @@ struct ModelInputs {
     if let calibration = point.calibration, point.readsCalibration {
       let pointer = JSONPointer(["calibration"])
       checkContext(calibration.context, of: point, at: pointer.appending("context"))
-      checkText(
-        point.url(calibration.corpus), calibration.format, context: calibration.context,
-        at: pointer.appending("corpus"))
+      for corpus in calibration.corpus {
+        checkText(
+          point.url(corpus.path), calibration.format, context: calibration.context,
+          at: pointer.appending("corpus"))
+      }
     }
     checkEvaluation(point)
     return problems

@@ -1,4 +1,5 @@
 import BitAllocation
+import Calibration
 import Checkpoints
 import Foundation
 import JSON
@@ -25,15 +26,16 @@ public struct ModelPipeline: Pipeline {
 
     var stages: [Stage] = []
     let readsCalibration = parameters.readsCalibration
-    if readsCalibration {
-      stages.append(
-        try CalibrateStage(
-          model: model, corpus: parameters.url(calibration.corpus),
-          format: calibration.format, sequences: calibration.sequences,
-          context: calibration.context, precision: precision,
-          seed: StageSeed.derive(from: seeds[.calibration] ?? 0, stage: CalibrateStage.name)
-        ).stage())
-    }
+    let calibrate = CalibrateStage(
+      model: model,
+      corpora: calibration.corpus.map {
+        CalibrateStage.Corpus(url: parameters.url($0.path), weight: $0.weight)
+      },
+      format: calibration.format, sequences: calibration.sequences,
+      context: calibration.context, sampling: calibration.sampling,
+      options: calibration.options, precision: precision,
+      seed: calibration.seed(stream: seeds[.calibration] ?? 0))
+    if readsCalibration { stages.append(try calibrate.stage()) }
     stages.append(
       try MeasureStage(
         model: model, calibration: nil, levels: allocation.levels,
@@ -51,7 +53,8 @@ public struct ModelPipeline: Pipeline {
     stages.append(
       try QuantizeStage(
         model: model, method: quantizer.quantizationMethod,
-        attentionBits: try budget.attentionBits()
+        attentionBits: try budget.attentionBits(),
+        stream: quantizer.hessianStream == .quantized ? calibrate : nil
       ).stage())
     stages.append(try evaluate.stage(weights: .stage(QuantizeStage.name)))
     return stages
@@ -85,6 +88,20 @@ extension PointParameters {
   }
 }
 
+extension CalibrationParameters {
+  var options: CalibrationOptions {
+    CalibrationOptions(
+      tokens: tokens.policy(mixture: mixture), routingWeighted: routingWeighted,
+      storage: hessian.storage(block: hessianBlock))
+  }
+
+  /// GPTQ's draw takes the seed of the stream as it stands, so that published seeds mean the same.
+  func seed(stream: Int) -> UInt64 {
+    sampling == .gptq
+      ? UInt64(max(stream, 0)) : StageSeed.derive(from: stream, stage: CalibrateStage.name)
+  }
+}
+
 extension QuantizerParameters {
   var quantizationMethod: QuantizationMethod {
     let options = GPTQOptions(
@@ -93,7 +110,9 @@ extension QuantizerParameters {
       blockSize: blockSize)
     return QuantizationMethod(
       solver: method == .gptq
-        ? .gptq(options, minimumTokens: minimumTokens) : .roundToNearest,
+        ? .gptq(
+          options, minimumTokens: minimumTokens, routingWeighted: routingWeighted)
+        : .roundToNearest,
       groupSize: groupSize, symmetric: symmetric, rangeSearch: range == .mse ? RangeSearch() : nil)
   }
 }

@@ -14,8 +14,13 @@ public struct QuantizeStage: Sendable {
   public var model: URL
   public var method: QuantizationMethod
   public var attentionBits: Int
+  /// If given, Hessians are taken of the quantized stream of this calibration's sample.
+  public var stream: CalibrateStage?
 
-  public init(model: URL, method: QuantizationMethod, attentionBits: Int) {
+  public init(
+    model: URL, method: QuantizationMethod, attentionBits: Int, stream: CalibrateStage? = nil
+  ) {
+    self.stream = stream
     self.model = model
     self.method = method
     self.attentionBits = attentionBits
@@ -32,14 +37,21 @@ public struct QuantizeStage: Sendable {
     ]
     switch method.solver {
     case .roundToNearest: parameters["method"] = "rtn"
-    case .gptq(let options, let minimumTokens):
+    case .gptq(let options, let minimumTokens, let routingWeighted):
       parameters["method"] = "gptq"
       parameters["damping"] = JSONValue(options.relativeDamping)
       parameters["columns"] = JSONValue(options.columns.rawValue)
       parameters["groupScales"] = JSONValue(options.scales.rawValue)
       if options.scales == .stale { parameters["blockSize"] = JSONValue(options.blockSize) }
       parameters["minimumTokens"] = JSONValue(minimumTokens)
-      inputs["calibration"] = .stage(CalibrateStage.name)
+      if routingWeighted { parameters["routingWeighted"] = true }
+      if let stream {
+        parameters["hessianStream"] = "quantized"
+        parameters["calibration"] = .object(stream.parameters)
+        inputs.merge(stream.textInputs) { $1 }
+      } else {
+        inputs["calibration"] = .stage(CalibrateStage.name)
+      }
     }
     return Stage(
       name: Self.name, epoch: Self.epoch, parameters: .object(parameters), inputs: inputs
@@ -75,12 +87,18 @@ public struct QuantizeStage: Sendable {
         }
         return (entry.unit, whole)
       })
+    let quantizedStream = try stream.map { stream in
+      QuantizedStream(
+        sample: try stream.sample(ModelFolder(model).tokenizer()).0, options: stream.options,
+        precision: stream.precision)
+    }
     let reports = try ModelQuantizer(
-      checkpoint, method: method, calibration: calibration,
+      checkpoint, method: method, calibration: calibration, stream: quantizedStream,
       bits: { [attentionBits] module in module.unit.flatMap { bits[$0] } ?? attentionBits }
     ).write(to: context.directory) {
       context.progress(Double($0) / Double($1), "layer \($0) of \($1)")
     }
+    if let stream { try context.recordForwardTokens(2 * stream.sequences * stream.context) }
     try context.write(
       try JSONValue(encoding: reports), to: StageFile.modules)
     return reports
@@ -88,6 +106,16 @@ public struct QuantizeStage: Sendable {
 }
 
 extension QuantizeStage {
+  /// What was done to each module of a folder that this stage wrote.
+  ///
+  /// - Throws: ``QuantizeStageError/unreadableModules(path:)``.
+  public static func modules(in folder: URL) throws(QuantizeStageError) -> [ModuleReport] {
+    let url = folder.appending(path: StageFile.modules)
+    do {
+      return try JSONDecoder().decode([ModuleReport].self, from: Data(contentsOf: url))
+    } catch { throw .unreadableModules(path: url.path) }
+  }
+
   private static func plan(_ url: URL, units: [String]) throws -> Plan {
     guard let data = FileManager.default.contents(atPath: url.path) else {
       throw QuantizeStageError.unreadablePlan(path: url.path)
@@ -111,6 +139,7 @@ extension JSONValue {
 /// Why a plan cannot be carried out.
 public enum QuantizeStageError: Error, Equatable, CustomStringConvertible {
   case unreadablePlan(path: String)
+  case unreadableModules(path: String)
   case unusablePlan(path: String, reason: String)
   case unsupportedBits(unit: String, bits: Double)
 
@@ -118,6 +147,8 @@ public enum QuantizeStageError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .unreadablePlan(let path):
       "\(path): cannot be read; give the JSON that `assay allocate --format json` prints."
+    case .unreadableModules(let path):
+      "\(path): cannot be read; give a folder that `assay quantize` wrote."
     case .unusablePlan(let path, let reason):
       "\(path): \(reason)"
     case .unsupportedBits(let unit, let bits):

@@ -55,14 +55,14 @@ final class GroupedQueryAttention: AttentionBlock {
     tap: (any LayerTap)?
   ) {
     let (tokens, padded) = (batch.tokens, LinearWeights.paddedRows(batch.tokens))
-    tap?.observe(.queryKeyValue, n, rows: tokens, columns: queryKeyValue.columns)
+    tap?.observe(.queryKeyValue, n, rows: tokens, columns: queryKeyValue.columns, weights: nil)
     let qkv = projected.reserve(padded * queryKeyValue.rows)
     queryKeyValue.apply(n, rows: tokens, to: qkv, scratch: half)
     normalizeHeads(qkv, tokens: tokens)
     if let clip { clamp(qkv, count: tokens * queryKeyValue.rows, to: clip) }
     let heads = attended.reserve(padded * output.columns)
     attention.apply(qkv, batch: batch, to: heads)
-    tap?.observe(.attentionOutput, heads, rows: tokens, columns: output.columns)
+    tap?.observe(.attentionOutput, heads, rows: tokens, columns: output.columns, weights: nil)
     output.apply(heads, rows: tokens, to: y, scratch: half)
   }
 

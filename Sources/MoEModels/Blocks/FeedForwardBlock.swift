@@ -60,7 +60,8 @@ final class MixtureBlock: FeedForwardBlock {
   ) {
     let routing = router.route(n, tokens: tokens, scratch: half)
     tap?.observe(routing)
-    for (expert, routed) in zip(experts, routing.byExpert(count: experts.count)) {
+    let assigned = routing.byExpert(count: experts.count, all: tap?.wantsAllTokens ?? false)
+    for (expert, routed) in zip(experts, assigned) {
       expert.apply(n, routed: routed, addingTo: y, tap: tap, half: half)
     }
     shared?.apply(n, routed: sharedWeights(n, tokens: tokens), addingTo: y, tap: tap, half: half)
@@ -74,11 +75,5 @@ final class MixtureBlock: FeedForwardBlock {
     return (0..<tokens).map {
       Routing.Assignment(token: $0, weight: 1 / (1 + expf(-gate[$0])))
     }
-  }
-}
-
-extension Routing {
-  static func everyToken(_ tokens: Int) -> [Assignment] {
-    (0..<tokens).map { Assignment(token: $0, weight: 1) }
   }
 }

@@ -39,11 +39,12 @@ struct GatedMLP {
     for (row, assignment) in routed.enumerated() {
       (input + row * hidden).update(from: x + assignment.token * hidden, count: hidden)
     }
-    tap?.observe(.gateUp(block), input, rows: rows, columns: hidden)
+    let weights = tap == nil || block.expert == nil ? nil : routed.map(\.weight)
+    tap?.observe(.gateUp(block), input, rows: rows, columns: hidden, weights: weights)
     let both = gated.reserve(padded * 2 * width)
     gateUp.apply(input, rows: rows, to: both, scratch: half)
     swiGLU(both, rows: rows, into: input)
-    tap?.observe(.down(block), input, rows: rows, columns: width)
+    tap?.observe(.down(block), input, rows: rows, columns: width, weights: weights)
     let output = outputs.reserve(padded * hidden)
     down.apply(input, rows: rows, to: output, scratch: half)
     scatter(output, routed: routed, addingTo: y)

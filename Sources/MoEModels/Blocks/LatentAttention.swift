@@ -68,7 +68,7 @@ final class LatentAttention: AttentionBlock {
     tap: (any LayerTap)?
   ) {
     let (tokens, padded) = (batch.tokens, LinearWeights.paddedRows(batch.tokens))
-    tap?.observe(.queryKeyValue, n, rows: tokens, columns: down.columns)
+    tap?.observe(.queryKeyValue, n, rows: tokens, columns: down.columns, weights: nil)
     let low = latents.reserve(padded * down.rows)
     down.apply(n, rows: tokens, to: low, scratch: half)
     let (q, stride) = expandQueries(low, tokens: tokens, tap: tap)
@@ -79,7 +79,7 @@ final class LatentAttention: AttentionBlock {
       q, stride: stride, kv, rotatingKeys: latent + shape.keyValueRank, batch: batch, to: qkv)
     let result = attended.reserve(padded * output.columns)
     attention.apply(qkv, batch: batch, to: result)
-    tap?.observe(.attentionOutput, result, rows: tokens, columns: output.columns)
+    tap?.observe(.attentionOutput, result, rows: tokens, columns: output.columns, weights: nil)
     output.apply(result, rows: tokens, to: y, scratch: half)
   }
 
@@ -92,7 +92,7 @@ final class LatentAttention: AttentionBlock {
     let padded = LinearWeights.paddedRows(tokens)
     let n = normalized.reserve(padded * query.up.columns)
     query.norm.apply(low, rows: tokens, stride: down.rows, to: n)
-    tap?.observe(.queryLatent, n, rows: tokens, columns: query.up.columns)
+    tap?.observe(.queryLatent, n, rows: tokens, columns: query.up.columns, weights: nil)
     let q = queries.reserve(padded * query.up.rows)
     query.up.apply(n, rows: tokens, to: q, scratch: half)
     return (UnsafePointer(q), query.up.rows)
@@ -104,7 +104,7 @@ final class LatentAttention: AttentionBlock {
     let padded = LinearWeights.paddedRows(tokens)
     let n = normalized.reserve(padded * keyValueUp.columns)
     keyValueNorm.apply(latent, rows: tokens, stride: down.rows, to: n)
-    tap?.observe(.keyValueLatent, n, rows: tokens, columns: keyValueUp.columns)
+    tap?.observe(.keyValueLatent, n, rows: tokens, columns: keyValueUp.columns, weights: nil)
     let kv = expanded.reserve(padded * keyValueUp.rows)
     keyValueUp.apply(n, rows: tokens, to: kv, scratch: half)
     return UnsafePointer(kv)

@@ -29,4 +29,12 @@ public enum InputSite: Sendable, Hashable {
   case gateUp(GatedBlock)
   /// Input of down: silu(gate x) · up x, `[tokens, width of the block]`.
   case down(GatedBlock)
+
+  /// The MLP that the input belongs to; nil in attention.
+  public var block: GatedBlock? {
+    switch self {
+    case .gateUp(let block), .down(let block): block
+    case .queryKeyValue, .queryLatent, .keyValueLatent, .attentionOutput: nil
+    }
+  }
 }

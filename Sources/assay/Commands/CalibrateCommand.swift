@@ -1,4 +1,5 @@
 import ArgumentParser
+import Calibration
 import Experiments
 import Foundation
 
@@ -25,17 +26,51 @@ struct CalibrateCommand: ParsableCommand {
   @Option(help: "Seed of the draw.")
   var seed: UInt64 = 0
 
+  @Option(help: "windows: start anywhere; gptq: as Python's generator has it in GPTQ's code.")
+  var sampling = CalibrationSample.Sampling.windows
+
+  @Option(help: "Tokens behind an expert's statistics: routed-only, all or mixture.")
+  var tokens = CalibrationTokens.routed
+
+  @Option(help: "mixture: share of the mean over all tokens.")
+  var mixture = 0.5
+
+  @Flag(help: "Keep sums weighted by the squared routing weight too.")
+  var routingWeighted = false
+
+  @Option(help: "What is kept of the Hessians: full, block-diagonal or diagonal.")
+  var hessian = HessianStorage.full
+
+  @Option(help: "block-diagonal: channels of a block.")
+  var hessianBlock = 128
+
   @Option(help: "Folder to write.", completion: .directory)
   var out: String
 
   func validate() throws {
+    guard 0...1 ~= mixture else { throw ValidationError("--mixture \(mixture): 0 to 1.") }
+    guard hessianBlock > 0 else {
+      throw ValidationError("--hessian-block \(hessianBlock): at least 1.")
+    }
     guard sequences > 0 else { throw ValidationError("--sequences \(sequences): at least 1.") }
+  }
+
+  private var options: CalibrationOptions {
+    CalibrationOptions(
+      tokens: tokens.policy(mixture: mixture), routingWeighted: routingWeighted,
+      storage: hessian.storage(block: hessianBlock))
   }
 
   func run() throws {
     let stage = CalibrateStage(
-      model: URL(filePath: model), corpus: text.url, format: text.textFormat,
-      sequences: sequences, context: text.context, precision: compute.precision, seed: seed)
+      model: URL(filePath: model), corpora: [CalibrateStage.Corpus(url: text.url)],
+      format: text.textFormat, sequences: sequences, context: text.context, sampling: sampling,
+      options: options,
+      precision: compute.precision, seed: seed)
     try SingleStage.write(to: URL(filePath: out), stage.write)
   }
 }
+
+extension CalibrationSample.Sampling: ExpressibleByArgument {}
+extension CalibrationTokens: ExpressibleByArgument {}
+extension HessianStorage: ExpressibleByArgument {}
