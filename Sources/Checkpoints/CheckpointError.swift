@@ -38,9 +38,9 @@ extension CheckpointError: CustomStringConvertible {
         + "(largest header: \(SafeTensorsHeader.largestByteCount)); "
         + "the file is truncated or not in safetensors format, download it again."
     case .malformedHeader(let file, let reason):
-      "The header of \(file) is not a valid safetensors header: \(reason). Write the file again."
+      "The header of \(file) is not a valid safetensors header: \(reason.asClause). Write the file again."
     case .malformedIndex(let file, let reason):
-      "\(file) is not a valid index of shards: \(reason). Download it again."
+      "\(file) is not a valid index of shards: \(reason.asClause). Download it again."
     case .missingShard(let index, let shard, let tensor):
       "\(index) places tensor \(tensor) in \(shard), which does not exist; download that shard."
     case .unindexedBytes(let file, let begin, let end):

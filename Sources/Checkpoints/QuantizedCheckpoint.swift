@@ -53,25 +53,36 @@ public struct QuantizedCheckpoint: Sendable {
     }
     // Rows without bytes would cost nothing in the file, whatever their number.
     let rowBytes = BitStream.byteCount(codes: layout.columns, bits: layout.bits)
-    guard codes.shape[1] == rowBytes, codes.dtype == .uint8 else {
+    guard codes.shape[1] > 0 else {
       throw PackedWeightError.wrongSize(
-        path: file.path, part: "\(stem)codes, each row", expected: rowBytes,
-        found: codes.shape[1])
+        path: file.path, part: "\(stem)codes", expected: rowBytes, found: 0)
     }
     let rows = codes.shape[0]
     let groups = (layout.columns + layout.groupSize - 1) / layout.groupSize
     let symmetric = file.tensors["\(stem)zeros"] == nil
-    let scales = try bytes("\(stem)scales", of: name, count: rows * groups * 2)
+    let scales = try scales("\(stem)scales", of: name, count: rows * groups)
     return PackedMatrix(
       rows: rows, columns: layout.columns, bits: layout.bits, groupSize: layout.groupSize,
       symmetric: symmetric,
       codes: try bytes(
         "\(stem)codes", of: name,
         count: rows * rowBytes),
-      scales: (0..<rows * groups).map { UInt16(scales[2 * $0]) | UInt16(scales[2 * $0 + 1]) << 8 },
+      scales: scales,
       zeros: symmetric
         ? [] : try zeros("\(stem)zeros", of: name, count: rows * groups, bits: layout.bits),
       groupIndex: try groupIndex("\(stem)group_index", of: name, layout: layout, groups: groups))
+  }
+
+  private func scales(_ part: String, of weight: String, count: Int) throws -> [UInt16] {
+    let patterns = try bytes(part, of: weight, count: 2 * count).withUnsafeBytes {
+      WeightDecoder.copy($0, as: UInt16.self)
+    }
+    guard let index = patterns.firstIndex(where: { !Float16(bitPattern: $0).isFinite }) else {
+      return patterns
+    }
+    throw PackedWeightError.notFinite(
+      path: file.path, part: part, index: index,
+      value: Float(Float16(bitPattern: patterns[index])))
   }
 
   private func groupIndex(
@@ -154,6 +165,7 @@ public enum PackedWeightError: Error, Equatable, CustomStringConvertible {
   case wrongSize(path: String, part: String, expected: Int, found: Int)
   case wrongShape(path: String, weight: String, expected: [Int], found: [Int])
   case wrongGroup(path: String, part: String, groups: Int, found: Int)
+  case notFinite(path: String, part: String, index: Int, value: Float)
 
   public var description: String {
     switch self {
@@ -166,8 +178,12 @@ public enum PackedWeightError: Error, Equatable, CustomStringConvertible {
       "\(path): '\(part)' holds \(found) bytes, expected \(expected). Quantize the model again."
     case .wrongGroup(let path, let part, let groups, let found):
       "\(path): '\(part)' names group \(found) of \(groups). Quantize the model again."
+    case .notFinite(let path, let part, let index, let value):
+      "\(path): '\(part)' holds \(value) at element \(index), scales must be finite. Quantize the "
+        + "model again."
     case .wrongShape(let path, let weight, let expected, let found):
-      "\(path): '\(weight)' has shape \(found), config.json asks for \(expected)."
+      "\(path): '\(weight)' has shape \(found), config.json asks for \(expected). "
+        + "Check that config.json and the weights belong together."
     }
   }
 }

@@ -38,9 +38,12 @@ public struct TextCorpus: Sendable {
   /// The file's content; zlib passes uncompressed files through.
   private static func bytes(of url: URL) throws(TextCorpusError) -> [UInt8] {
     var isDirectory: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isDirectory),
-      !isDirectory.boolValue
-    else { throw .missing(path: url.path) }
+    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isDirectory) else {
+      throw .missing(path: url.path)
+    }
+    guard !isDirectory.boolValue else {
+      throw .unreadable(path: url.path, reason: String(cString: strerror(EISDIR)))
+    }
     guard let file = gzopen(url.path, "rb") else {
       throw .unreadable(path: url.path, reason: String(cString: strerror(errno)))
     }
@@ -76,9 +79,9 @@ public enum TextCorpusError: Error, Equatable, CustomStringConvertible {
     case .missing(let path):
       "\(path): there is no such text file. Paths in a spec are relative to the spec's folder."
     case .unreadable(let path, let reason):
-      "\(path): cannot be read (\(reason))."
+      "\(path): cannot be read (\(reason)). Give a text file, plain or gzip, that you may read."
     case .empty(let path):
-      "\(path): the text is empty."
+      "\(path): the text is empty; give a longer one."
     case .tooShort(let path, let tokens, let context):
       "\(path): the text has \(tokens) tokens, less than one window of \(context); use a longer text "
         + "or a shorter context."

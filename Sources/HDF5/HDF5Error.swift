@@ -14,13 +14,14 @@ public enum HDF5Error: Error, Equatable, CustomStringConvertible {
     case .cannotCreate(let path, let reason):
       "\(path): cannot be created (\(reason)). Check that the folder exists, is writable and has room."
     case .failed(let operation, let path, let object, let reason):
-      "\(path): \(operation) of '\(object)' failed (\(reason))."
+      "\(path): \(operation) of '\(object)' failed (\(reason)). Check the free space, and that the "
+        + "file is whole."
     case .missing(let path, let object):
-      "\(path): holds no '\(object)'."
+      "\(path): holds no '\(object)'. It is another file than was meant, or an old one: make it again."
     case .wrongCount(let path, let object, let expected, let found):
-      "\(path): '\(object)' holds \(found) elements, expected \(expected)."
+      "\(path): '\(object)' holds \(found) elements, expected \(expected). Make it again."
     case .wrongFormat(let path, let expected, let found):
-      "\(path): has format '\(found)', expected '\(expected)'."
+      "\(path): has format '\(found)', expected '\(expected)'. Make it again."
     }
   }
 }

@@ -13,6 +13,9 @@ enum HDF5Library {
   ) throws(Failure) -> Result {
     let outcome: Swift.Result<Result, Failure> = lock.withLock { prepared in
       if !prepared {
+        // Its handler at exit crashes on a file whose closing failed, as on a full disk; every
+        // reader and writer closes its file itself.
+        H5dont_atexit()
         H5open()
         H5Eset_auto2(hid_t(H5E_DEFAULT), nil, nil)
         prepared = true
@@ -20,6 +23,13 @@ enum HDF5Library {
       do { return .success(try body()) } catch { return .failure(error as! Failure) }
     }
     return try outcome.get()
+  }
+
+  /// What the system said, out of a line that also holds times, addresses and descriptors.
+  private static func systemMessage(in message: String) -> String? {
+    message.range(of: "error message = '").map { start in
+      String(message[start.upperBound...].prefix { $0 != "'" })
+    }
   }
 
   /// The innermost description on HDF5's error stack.
@@ -35,7 +45,7 @@ enum HDF5Library {
         }, pointer)
     }
     H5Eclear2(hid_t(H5E_DEFAULT))
-    return message
+    return systemMessage(in: message) ?? message
   }
 }
 

@@ -26,7 +26,7 @@ public final class HDF5Writer {
       let file = H5Fcreate(path, assay_h5f_acc_excl(), hid_t(H5P_DEFAULT), access)
       return (file, file < 0 ? HDF5Library.lastError() : "")
     }
-    guard file >= 0 else { throw .cannotCreate(path: path, reason: reason) }
+    guard file >= 0 else { throw .cannotCreate(path: url.path, reason: reason) }
     self.file = file
   }
 
@@ -48,7 +48,7 @@ public final class HDF5Writer {
   ) throws(HDF5Error) {
     let shape = shape ?? [values.count]
     precondition(values.count == shape.reduce(1, *), "\(values.count) elements as \(shape)")
-    let (file, path) = (file, temporary.path)
+    let (file, path) = (file, target.path)
     try HDF5Library.withLock { () throws(HDF5Error) in
       try Self.makeGroups(above: name, in: file, path: path)
       let dimensions = shape.map { hsize_t($0) }
@@ -63,10 +63,12 @@ public final class HDF5Writer {
       let dataset = H5Dcreate2(
         file, name, Element.fileType, space, hid_t(H5P_DEFAULT), creation, hid_t(H5P_DEFAULT))
       guard dataset >= 0 else { throw Self.failure("creation", path, name) }
-      defer { H5Dclose(dataset) }
       let status = H5Dwrite(
         dataset, Element.fileType, hid_t(H5S_ALL), hid_t(H5S_ALL), hid_t(H5P_DEFAULT), values)
-      guard status >= 0 else { throw Self.failure("writing", path, name) }
+      let reason = status < 0 ? HDF5Library.lastError() : nil
+      // Closing writes what is left in a buffer.
+      let closed = H5Dclose(dataset)
+      guard status >= 0, closed >= 0 else { throw Self.failure("writing", path, name, reason) }
     }
   }
 
@@ -107,16 +109,19 @@ public final class HDF5Writer {
 
   /// Makes the file appear under its name.
   public func finish() throws(HDF5Error) {
-    let (file, path) = (file, temporary.path)
+    let (file, path) = (file, target.path)
     try HDF5Library.withLock { () throws(HDF5Error) in
-      guard H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0 else { throw Self.failure("flush", path, "/") }
+      guard H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0 else { throw Self.failure("writing", path, "/") }
       let open = H5Fget_obj_count(file, assay_h5f_obj_all())
       precondition(open == 1, "\(open) HDF5 objects left open in \(path)")
+    }
+    // Also a failed attempt closes it: a second one would crash.
+    self.file = -1
+    try HDF5Library.withLock { () throws(HDF5Error) in
       guard H5Fclose(file) >= 0 else { throw Self.failure("closing", path, "/") }
     }
-    self.file = -1
-    try synchronize(path)
-    guard rename(path, target.path) == 0 else {
+    try synchronize(temporary.path)
+    guard rename(temporary.path, target.path) == 0 else {
       throw .cannotCreate(path: target.path, reason: String(cString: strerror(errno)))
     }
     isInPlace = true
@@ -134,7 +139,7 @@ public final class HDF5Writer {
   private func writeAttribute(
     type: hid_t, _ attribute: String, _ object: String, _ write: (hid_t, hid_t) -> herr_t
   ) throws(HDF5Error) {
-    let (file, path) = (file, temporary.path)
+    let (file, path) = (file, target.path)
     try HDF5Library.withLock { () throws(HDF5Error) in
       if object != "/" { try Self.makeGroups(above: "\(object)/", in: file, path: path) }
       let space = H5Screate(H5S_SCALAR)
@@ -167,7 +172,10 @@ public final class HDF5Writer {
     }
   }
 
-  private static func failure(_ operation: String, _ path: String, _ object: String) -> HDF5Error {
-    .failed(operation: operation, path: path, object: object, reason: HDF5Library.lastError())
+  private static func failure(
+    _ operation: String, _ path: String, _ object: String, _ reason: String? = nil
+  ) -> HDF5Error {
+    .failed(
+      operation: operation, path: path, object: object, reason: reason ?? HDF5Library.lastError())
   }
 }

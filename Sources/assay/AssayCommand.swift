@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 
 /// The command line of Assay.
 @main
@@ -27,6 +28,8 @@ struct AssayCommand: ParsableCommand {
   /// As ArgumentParser's own `main`, with the exit codes of this program.
   static func main() {
     LibraryEnvironment.prepare()
+    // A write beyond the limit on file sizes fails with a message, as on a full disk.
+    signal(SIGXFSZ, SIG_IGN)
     do {
       var command = try parseAsRoot()
       try command.run()

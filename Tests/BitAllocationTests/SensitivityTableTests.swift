@@ -129,6 +129,21 @@ struct SensitivityTableTests {
     }
   }
 
+  @Test("numbers that cannot be summed or held exactly are refused: the fuzzer trapped on them")
+  func hugeNumbers() throws {
+    let half = Int.max / 2 + 1
+    let units = ["a", "b"].map {
+      Unit(id: $0, layer: 0, weights: half, levels: [Level(bits: 1, codeBits: 1)])
+    }
+    #expect(throws: TableError.tooManyWeights(unit: "b", weights: half)) {
+      try SensitivityTable(units: units)
+    }
+    let level = Level(bits: 1e300, codeBits: 1e301)
+    #expect(
+      throws: TableError.badNumber(unit: "a", bits: 1e300, quantity: "codeBits", value: 1e301)
+    ) { try SensitivityTable(units: [Unit(id: "a", layer: 0, weights: 10, levels: [level])]) }
+  }
+
   @Test("types, format and syntax are checked")
   func shapes() {
     #expect(

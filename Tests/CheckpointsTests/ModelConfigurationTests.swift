@@ -60,6 +60,19 @@ struct ModelConfigurationTests {
     #expect(configuration.attention.headDimension == 64)
   }
 
+  @Test(
+    "sizes that no memory holds are refused: the fuzzer had tables of gigabytes built from them",
+    arguments: [
+      ("head_dim", "2147483648", "65536"), ("hidden_size", "2147483648", "16777216"),
+      ("num_attention_heads", "16777216", "65536"), ("vocab_size", "4294967296", "16777216"),
+      ("num_local_experts", "65536", "262144 experts in all 6 layers"),
+    ])
+  func absurdSizes(key: String, json: String, limit: String) {
+    let text = errorText { _ = try configuration([key: json]) }
+    #expect(text.contains("config.json: \(key) is \(json), expected "), "\(text)")
+    #expect(text.contains(limit), "\(text)")
+  }
+
   @Test("an unknown architecture is named, with those that are supported")
   func unknownArchitecture() {
     let text = errorText { _ = try configuration(["model_type": #""mamba""#]) }

@@ -135,6 +135,33 @@ struct QuantizedCheckpointTests {
     ) { try checkpoint.packed(QuantizedFolder.weight) }
   }
 
+  @Test("rows without bytes are refused, however many the header claims")
+  func emptyRowsAreRefused() throws {
+    var folder = try QuantizedFolder(
+      randomPacked(rows: 2, columns: 4, bits: 4, groupSize: 2, symmetric: true))
+    for index in folder.tensors.indices where folder.tensors[index].name.hasSuffix("codes") {
+      folder.tensors[index].shape = [1 << 62, 0]
+      folder.tensors[index].bytes = []
+    }
+    let checkpoint = try folder.opened()
+    let text = errorText { _ = try checkpoint.packed(QuantizedFolder.weight) }
+    #expect(text.contains(folder.path) && text.contains("holds 0 bytes, expected 2"), "\(text)")
+  }
+
+  @Test("a scale that is NaN or infinite is named", arguments: [Float16.nan, .infinity])
+  func scalesAreFinite(value: Float16) throws {
+    var folder = try QuantizedFolder(
+      randomPacked(rows: 2, columns: 4, bits: 4, groupSize: 2, symmetric: true))
+    for index in folder.tensors.indices where folder.tensors[index].name.hasSuffix("scales") {
+      let bits = value.bitPattern
+      folder.tensors[index].bytes.replaceSubrange(
+        2..<4, with: [UInt8(bits & 0xFF), UInt8(bits >> 8)])
+    }
+    let checkpoint = try folder.opened()
+    let text = errorText { _ = try checkpoint.packed(QuantizedFolder.weight) }
+    #expect(text.contains("scales' holds \(Float(value)) at element 1"), "\(text)")
+  }
+
   @Test("zeros of another length are refused")
   func wrongZeros() throws {
     var folder = try QuantizedFolder(packed)

@@ -124,6 +124,17 @@ struct SafeTensorsTests {
     #expect(try failure(json).contains("not a valid safetensors header"))
   }
 
+  @Test("a tensor that the header lists twice is named with its place, in one line")
+  func duplicateTensorIsFound() throws {
+    let entry = #""a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#
+    let text = try failure("{\(entry),\(entry)}", dataBytes: 4)
+    #expect(
+      text.contains(#"line 1, column 55: The key "a" stands twice in one object; remove one. Wr"#),
+      "\(text)")
+    let broken = try failure("{\(entry)", dataBytes: 4)
+    #expect(!broken.contains("Error Domain") && !broken.contains("\n"), "\(broken)")
+  }
+
   @Test("no change of header bytes traps or opens more than the file holds")
   func randomDamageIsSurvived() throws {
     let whole = try Array(Data(contentsOf: Fixture.url("safetensors/every_type.safetensors")))

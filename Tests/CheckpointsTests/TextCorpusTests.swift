@@ -60,7 +60,7 @@ struct TextCorpusTests {
     #expect(throws: TextCorpusError.missing(path: missing.path)) {
       try TextCorpus(missing, format: .text)
     }
-    #expect(throws: TextCorpusError.missing(path: folder.url.path)) {
+    #expect(throws: TextCorpusError.unreadable(path: folder.url.path, reason: "Is a directory")) {
       try TextCorpus(folder.url, format: .text)
     }
     let empty = try folder.write("empty.txt", [])

@@ -89,6 +89,13 @@ import Testing
     #expect(text.hasPrefix(start), "\(text)")
   }
 
+  @Test("a path of more steps than a document has levels is refused, not followed")
+  func longPath() throws {
+    let path = String(repeating: "a.", count: 200_000)
+    let text = try refusal(#""axes": {"b": {"path": "\#(path)", "values": [3]}}"#)
+    #expect(text.hasPrefix("/axes/b/values/0: A path of 200001 steps is out of range"))
+  }
+
   @Test("what a point needs is asked for")
   func missing() throws {
     #expect(try refusal("", base: "{}").hasPrefix("/base: The key \"model\" is missing"))

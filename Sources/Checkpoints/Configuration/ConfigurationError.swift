@@ -10,7 +10,7 @@ extension ConfigurationError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unreadable(let file, let reason):
-      "Cannot read \(file): \(reason). Give the folder of a checkpoint with a valid config.json."
+      "Cannot read \(file): \(reason.asClause). Give the folder of a checkpoint with a valid config.json."
     case .unsupportedArchitecture(let file, let found):
       "\(file) describes a model of type \(found); supported are "
         + ModelConfiguration.Architecture.allCases.map(\.rawValue).joined(separator: ", ") + "."

@@ -13,7 +13,7 @@ extension TokenizerError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unreadable(let file, let reason):
-      "Cannot read \(file): \(reason). Give the tokenizer.json of a Hugging Face checkpoint."
+      "Cannot read \(file): \(reason.asClause). Give the tokenizer.json of a Hugging Face checkpoint."
     case .unsupported(let file, let key, let found, let supported):
       "\(file): \(key) is \(found), supported is \(supported); this tokenizer cannot be used yet."
     case .missingByte(let file, let byte):

@@ -7,13 +7,30 @@ enum DurableFile {
     let folder = file.deletingLastPathComponent()
     let temporary = folder.appending(path: ".\(file.lastPathComponent).\(uniqueSuffix())")
     do {
-      try data.write(to: temporary)
-      try sync(temporary)
+      try fill(temporary, with: data, for: file)
       try rename(temporary, to: file)
     } catch {
       try? FileManager.default.removeItem(at: temporary)
       throw error
     }
+  }
+
+  /// Writes and syncs; an error names the file that was meant.
+  private static func fill(_ temporary: URL, with data: Data, for file: URL) throws(StoreError) {
+    let failure = { StoreError.system(operation: "writing", path: file.path, code: errno) }
+    let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw failure() }
+    defer { close(descriptor) }
+    var done = 0
+    while done < data.count {
+      let written = data.withUnsafeBytes { bytes in
+        Foundation.write(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+      }
+      if written < 0 && errno == EINTR { continue }
+      guard written > 0 else { throw failure() }
+      done += written
+    }
+    guard fsync(descriptor) == 0 else { throw failure() }
   }
 
   /// Renames and syncs the folder that now holds the name.

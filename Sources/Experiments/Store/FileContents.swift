@@ -63,5 +63,8 @@ public enum ErrorText {
       + ": "
   }
 
-  private static func system(_ code: Int32) -> String { String(cString: strerror(code)) }
+  private static func system(_ code: Int32) -> String {
+    let isFull = [ENOSPC, EDQUOT, EFBIG].contains(code)
+    return String(cString: strerror(code)) + (isFull ? "; make room and run it again" : "")
+  }
 }

@@ -26,6 +26,7 @@ extension StoreError: CustomStringConvertible {
     switch self {
     case .system(let operation, let path, let code):
       "\(operation) of \(path) failed: \(String(cString: strerror(code)))."
+        + (operation == "writing" ? " Check the folder, its permissions and the free space." : "")
     case .missingInput(let role, let stage, let path):
       "The \(role) of stage \(stage) is not at \(path); paths in a spec are relative to its folder."
     case .reservedName(let stage, let file):
