@@ -47,3 +47,10 @@ readme:
 .PHONY: fuzz
 fuzz: system-libraries
 	swift run -c release fuzz --inputs 1000000 --seed 1
+
+# The suite that needs Python: h5py reads what calibration wrote.
+.PHONY: test-python
+PYTHON ?= python3
+test-python: system-libraries
+	ASSAY_PYTHON="$$(command -v $(PYTHON))" OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive \
+	  swift test -c release -Xswiftc -enable-testing --scratch-path .build-tests --filter H5py

@@ -61,6 +61,10 @@ public struct ModelQuantizer: Sendable {
         reports.append(report)
         checkpoint.releasePages(of: module.tensor)
       }
+      // Reading a neighbour maps some pages of what was released before.
+      for module in configuration.linearModules(layer: layer) {
+        checkpoint.releasePages(of: module.tensor)
+      }
       try pass?.runLayer(
         layer, weights: LayerOverlay(checkpoint: checkpoint, packed: quantized), tap: nil)
       progress(layer + 1, configuration.layerCount)
