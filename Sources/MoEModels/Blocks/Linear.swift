@@ -21,6 +21,8 @@ struct Linear: Sendable {
         try part.bias.map { try source.vector($0, count: part.rows) }
           ?? [Float](repeating: 0, count: part.rows)
       } : []
+    // At once, or a whole layer of the file would lie in memory beside its copy.
+    for part in parts { source.releasePages(of: part.weight) }
   }
 
   /// - Parameters:
