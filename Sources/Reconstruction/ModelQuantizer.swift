@@ -230,12 +230,8 @@ private enum SharedFactor {
         of: hessian, relativeDamping: options.relativeDamping, columns: options.columns)
       return .factor(factor, tokens: tokens)
     } catch {
-      switch error {
-      // Tokens came, but all of them were zero here.
-      case .noCalibration: return .unavailable(.roundToNearestWithoutTokens, tokens: tokens)
-      case .notPositiveDefinite: return .unavailable(.roundToNearestAfterFailure, tokens: tokens)
-      default: throw error
-      }
+      guard let fallback = RoundingFallback(error) else { throw error }
+      return .unavailable(fallback, tokens: tokens)
     }
   }
 

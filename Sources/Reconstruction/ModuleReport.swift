@@ -1,16 +1,8 @@
-import Foundation
+public import Quantization
 
 /// How one module was quantized; written to `modules.json`.
 public struct ModuleReport: Codable, Sendable, Equatable {
-  /// What was done instead of the method asked for.
-  public enum Fallback: String, Codable, Sendable {
-    /// Calibration sent no token here, so that there is no Hessian.
-    case roundToNearestWithoutTokens = "rtn-no-tokens"
-    /// Fewer tokens came here than the method asks for.
-    case roundToNearestWithFewTokens = "rtn-few-tokens"
-    /// The Hessian stayed indefinite at the largest damping.
-    case roundToNearestAfterFailure = "rtn-not-positive-definite"
-  }
+  public typealias Fallback = RoundingFallback
 
   public var module: String
   /// Attention or the expert that it belongs to, such as `layers.0.experts.3`.

@@ -99,9 +99,12 @@ struct GoldenLogits {
     }
   }
 
-  func ours(precision: Precision, batchTokens: Int = 4096) throws -> [Float] {
+  /// Our logits, of other sequences if they are given.
+  func ours(
+    _ others: [[Int32]]? = nil, precision: Precision, batchTokens: Int = 4096
+  ) throws -> [Float] {
     let pass = try ForwardPass(
-      sequences, source: checkpoint, precision: precision, batchTokens: batchTokens)
+      others ?? sequences, source: checkpoint, precision: precision, batchTokens: batchTokens)
     try pass.runLayers()
     var result: [Float] = []
     try pass.forEachLogits { _, rows, logits in

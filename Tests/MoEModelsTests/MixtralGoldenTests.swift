@@ -5,50 +5,17 @@ import Tensors
 import Testing
 
 /// The tiny random model that `Fixtures/tiny-mixtral/make_golden.py` made with `transformers`.
-struct TinyMixtral {
-  let checkpoint: Checkpoint
-  let sequences: [[Int32]]
-  /// Reference logits, `[sequences · length, vocabulary]`.
-  let logits: [Float]
-
-  init() throws {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent()
-      .appending(path: "Fixtures/tiny-mixtral")
-    checkpoint = try Checkpoint(folder)
-    let golden = try SafeTensorsFile(folder.appending(path: "golden.safetensors"))
-    let length = golden.tensors["tokens"]?.shape.last ?? 0
-    let tokens = try golden.withBytes(of: "tokens") { bytes in
-      (0..<bytes.count / 8).map {
-        Int32(bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self))
-      }
-    }
-    sequences = stride(from: 0, to: tokens.count, by: length).map {
-      Array(tokens[$0..<$0 + length])
-    }
-    logits = try golden.withBytes(of: "logits") { bytes in
-      (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
-    }
-  }
-
-  func ourLogits(_ sequences: [[Int32]], precision: Precision, batchTokens: Int) throws -> [Float] {
-    let pass = try ForwardPass(
-      sequences, source: checkpoint, precision: precision, batchTokens: batchTokens)
-    try pass.runLayers()
-    var result: [Float] = []
-    try pass.forEachLogits { _, rows, logits in
-      result += UnsafeBufferPointer(
-        start: logits, count: rows * checkpoint.configuration.vocabularySize)
-    }
-    return result
-  }
+private func tinyMixtral() throws -> GoldenLogits {
+  try GoldenLogits(
+    URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/tiny-mixtral"))
 }
 
 @Suite struct MixtralGoldenTests {
   @Test(
     "f32 logits agree with transformers within 1e-4 of the largest logit", arguments: [7, 4096])
   func f32(batchTokens: Int) throws {
-    let model = try TinyMixtral()
-    let ours = try model.ourLogits(model.sequences, precision: .f32, batchTokens: batchTokens)
+    let model = try tinyMixtral()
+    let ours = try model.ours(precision: .f32, batchTokens: batchTokens)
     #expect(ours.count == model.logits.count)
     let largest = model.logits.map(abs).max() ?? 0
     let difference = zip(ours, model.logits).map { abs($0 - $1) }.max() ?? .infinity
@@ -58,8 +25,8 @@ struct TinyMixtral {
 
   @Test("bf16 logits stay near f32")
   func bf16() throws {
-    let model = try TinyMixtral()
-    let ours = try model.ourLogits(model.sequences, precision: .bf16, batchTokens: 4096)
+    let model = try tinyMixtral()
+    let ours = try model.ours(precision: .bf16, batchTokens: 4096)
     let meanSquare = { (x: [Float]) in x.reduce(0) { $0 + Double($1 * $1) } / Double(x.count) }
     let error = meanSquare(zip(ours, model.logits).map { $0 - $1 })
     // bfloat16 keeps 8 bits: each of some ten roundings adds 2^-9 relative noise; a changed expert
@@ -69,9 +36,9 @@ struct TinyMixtral {
 
   @Test("a sequence's logits do not depend on what else is in the batch")
   func sequencesAreIndependent() throws {
-    let model = try TinyMixtral()
+    let model = try tinyMixtral()
     let short = Array(model.sequences[0].prefix(11))
-    let together = try model.ourLogits(
+    let together = try model.ours(
       [short] + model.sequences, precision: .f32, batchTokens: 4096)
     let prefix = model.logits.prefix(11 * model.checkpoint.configuration.vocabularySize)
     let largest = prefix.map(abs).max() ?? 0
@@ -81,7 +48,7 @@ struct TinyMixtral {
 
   @Test("a token outside the vocabulary is refused with both numbers")
   func unknownToken() throws {
-    let model = try TinyMixtral()
+    let model = try tinyMixtral()
     #expect(throws: ForwardPassError.unknownToken(160, vocabulary: 160)) {
       try ForwardPass([[0, 160]], source: model.checkpoint, precision: .f32)
     }
@@ -89,7 +56,7 @@ struct TinyMixtral {
 
   @Test("a sequence beyond the positions of the model is refused")
   func tooLong() throws {
-    let model = try TinyMixtral()
+    let model = try tinyMixtral()
     #expect(throws: ForwardPassError.tooLong(129, maximum: 128)) {
       try ForwardPass(
         [[Int32](repeating: 1, count: 129)], source: model.checkpoint, precision: .f32)

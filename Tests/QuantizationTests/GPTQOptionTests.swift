@@ -139,24 +139,27 @@ struct GPTQOptionTests {
     }
   }
 
-  @Test("a Hessian that stays indefinite, or is zero, means rounding, and the outcome says so")
+  @Test("a Hessian that stays indefinite, or is zero, names its fallback; other errors have none")
   func fallbacks() throws {
     let solver = GPTQ(grid: try AffineGrid(bits: 4, symmetric: false))
     let weights = Matrix(rows: 1, columns: 2, storage: [1, -0.5])
-    let nearest = try RoundToNearest.quantize(weights, grid: solver.grid)
     // Eigenvalues 1 ± 3: even λ = 1 leaves -1.
-    let indefinite = SecondMoments.full(SymmetricMatrix(order: 2, packed: [1, 3, 1]))
-    let hessians = [
-      indefinite, .full(SymmetricMatrix(order: 2)),
-      .full(SymmetricMatrix(order: 2, packed: [1, 0, 1])),
+    let indefinite = SymmetricMatrix(order: 2, packed: [1, 3, 1])
+    let cases: [(Matrix, SymmetricMatrix, RoundingFallback?)] = [
+      (weights, indefinite, .roundToNearestAfterFailure),
+      (weights, SymmetricMatrix(order: 2), .roundToNearestWithoutTokens),
+      (Matrix(rows: 1, columns: 3), indefinite, nil),
     ]
-    let outcomes = try hessians.map { try solver.quantizeOrRound(weights, hessian: $0) }
-    #expect(
-      outcomes.map { $0.fallback?.rawValue } == ["rtn-not-positive-definite", "rtn-no-tokens", nil])
-    #expect(outcomes.allSatisfy { $0.packed == nearest })
-    #expect(throws: QuantizationError.self) {
-      try solver.quantizeOrRound(Matrix(rows: 1, columns: 3), hessian: indefinite)
+    for (weights, hessian, fallback) in cases {
+      let error = #expect(throws: QuantizationError.self) {
+        try solver.quantize(weights, hessian: hessian)
+      }
+      #expect(try RoundingFallback(#require(error)) == fallback)
     }
+    let identity = SymmetricMatrix(order: 2, packed: [1, 0, 1])
+    #expect(
+      try solver.quantize(weights, hessian: identity).packed
+        == RoundToNearest.quantize(weights, grid: solver.grid))
   }
 
   @Test("Hessian blocks that split groups and blocks of no column are refused")

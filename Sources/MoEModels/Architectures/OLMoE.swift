@@ -23,12 +23,6 @@ enum OLMoE: ModelFamily {
 
   private static func mixture(_ block: String, of c: ModelConfiguration) -> FeedForwardLayout {
     guard let routing = c.mixture else { preconditionFailure("OLMoE without experts") }
-    return .mixture(
-      MixtureLayout(
-        routing: routing,
-        router: LinearTensors("\(block).gate", from: c.hiddenSize, to: routing.expertCount),
-        experts: (0..<routing.expertCount).map {
-          GatedTensors("\(block).experts.\($0)", hidden: c.hiddenSize, width: routing.expertWidth)
-        }))
+    return .mixture(MixtureLayout(block, routing, hidden: c.hiddenSize))
   }
 }

@@ -19,12 +19,7 @@ enum Qwen2MoE: ModelFamily {
     guard let routing = c.mixture(ofLayer: layer) else {
       return .dense(GatedTensors(block, hidden: c.hiddenSize, width: c.denseWidth ?? 0))
     }
-    var mixture = MixtureLayout(
-      routing: routing,
-      router: LinearTensors("\(block).gate", from: c.hiddenSize, to: routing.expertCount),
-      experts: (0..<routing.expertCount).map {
-        GatedTensors("\(block).experts.\($0)", hidden: c.hiddenSize, width: routing.expertWidth)
-      })
+    var mixture = MixtureLayout(block, routing, hidden: c.hiddenSize)
     mixture.shared = routing.sharedWidth.map {
       GatedTensors("\(block).shared_expert", hidden: c.hiddenSize, width: $0)
     }

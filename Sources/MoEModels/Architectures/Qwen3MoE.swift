@@ -26,12 +26,6 @@ enum Qwen3MoE: ModelFamily {
     guard let routing = c.mixture(ofLayer: layer) else {
       return .dense(GatedTensors(block, hidden: c.hiddenSize, width: c.denseWidth ?? 0))
     }
-    return .mixture(
-      MixtureLayout(
-        routing: routing,
-        router: LinearTensors("\(block).gate", from: c.hiddenSize, to: routing.expertCount),
-        experts: (0..<routing.expertCount).map {
-          GatedTensors("\(block).experts.\($0)", hidden: c.hiddenSize, width: routing.expertWidth)
-        }))
+    return .mixture(MixtureLayout(block, routing, hidden: c.hiddenSize))
   }
 }

@@ -132,3 +132,14 @@ struct MixtureLayout: Sendable {
   /// Its output is multiplied by the sigmoid of this; nil if it is not.
   var sharedGate: LinearTensors?
 }
+
+extension MixtureLayout {
+  /// A router `gate` and `experts.N`, with the names that all families but Mixtral use.
+  init(_ prefix: String, _ routing: MixtureConfiguration, hidden: Int) {
+    self.routing = routing
+    router = LinearTensors("\(prefix).gate", from: hidden, to: routing.expertCount)
+    experts = (0..<routing.expertCount).map {
+      GatedTensors("\(prefix).experts.\($0)", hidden: hidden, width: routing.expertWidth)
+    }
+  }
+}
