@@ -1,6 +1,6 @@
 # Everything a fresh Debian 12 machine with Swift 6.3 needs is installed here.
 PACKAGES := libhdf5-dev libsqlite3-dev libopenblas-dev liblapacke-dev libdnnl-dev zlib1g-dev \
-            gnuplot-nox pkg-config
+            coinor-libcbc-dev gnuplot-nox pkg-config
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 ASSAY := .build/release/assay
 

@@ -23,6 +23,8 @@ let package = Package(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
+    .systemLibrary(
+      name: "CCbc", pkgConfig: "cbc", providers: [.apt(["coinor-libcbc-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
 
     // What every file format stands on: strict JSON with places, canonical text, nearest names.
@@ -33,9 +35,13 @@ let package = Package(
     .target(
       name: "Checkpoints", dependencies: ["JSON", "Tensors", "CZlib"], swiftSettings: numeric),
     .target(name: "MoEModels", dependencies: ["Checkpoints"], swiftSettings: numeric),
-    .target(name: "Quantization", dependencies: ["Tensors"], swiftSettings: numeric),
-    .target(name: "Calibration", dependencies: ["MoEModels", "HDF5"], swiftSettings: numeric),
-    .target(name: "BitAllocation", dependencies: ["JSON", "Statistics"], swiftSettings: strict),
+    .target(
+      name: "Quantization", dependencies: ["Tensors", "Statistics"], swiftSettings: numeric),
+    .target(
+      name: "Calibration", dependencies: ["MoEModels", "HDF5", "Statistics"],
+      swiftSettings: numeric),
+    .target(
+      name: "BitAllocation", dependencies: ["CCbc", "JSON", "Statistics"], swiftSettings: numeric),
     .target(
       name: "Sensitivity", dependencies: ["Quantization", "Calibration", "BitAllocation", "HDF5"],
       swiftSettings: numeric),
@@ -48,7 +54,7 @@ let package = Package(
     .target(
       name: "Experiments",
       dependencies: [
-        "JSON", "Sensitivity", "Reconstruction", "Evaluation",
+        "JSON", "Statistics", "Sensitivity", "Reconstruction", "Evaluation",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Subprocess", package: "swift-subprocess"),
@@ -68,24 +74,24 @@ let package = Package(
     .executableTarget(
       name: "fuzz",
       dependencies: [
-        "JSON", "BitAllocation", "Checkpoints", "MoEModels", "Tensors", "Experiments",
+        "JSON", "Statistics", "BitAllocation", "Checkpoints", "MoEModels", "Tensors", "Experiments",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
 
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),
-    .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Statistics"]),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5"]),
     .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
     .testTarget(
-      name: "CheckpointsTests", dependencies: ["Checkpoints"], resources: [.copy("Fixtures")]),
+      name: "CheckpointsTests", dependencies: ["Checkpoints", "Statistics"], resources: [.copy("Fixtures")]),
     .testTarget(
       name: "MoEModelsTests", dependencies: ["MoEModels"], resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "QuantizationTests", dependencies: ["Quantization"], exclude: ["Golden"]),
+      name: "QuantizationTests", dependencies: ["Quantization", "Statistics"], exclude: ["Golden"]),
     .testTarget(
       name: "CalibrationTests", dependencies: ["Calibration"],
       exclude: ["open_with_h5py.py"], resources: [.copy("Fixtures")]),
-    .testTarget(name: "BitAllocationTests", dependencies: ["BitAllocation"]),
+    .testTarget(name: "BitAllocationTests", dependencies: ["BitAllocation", "Statistics"]),
     .testTarget(name: "SensitivityTests", dependencies: ["Sensitivity"]),
     .testTarget(name: "ReconstructionTests", dependencies: ["Reconstruction"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], exclude: ["Golden"]),

@@ -1,4 +1,5 @@
 import Checkpoints
+import Statistics
 import Tensors
 
 /// Windows of texts that calibrate a model.

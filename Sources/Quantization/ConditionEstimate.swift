@@ -1,3 +1,4 @@
+import Statistics
 import Tensors
 
 /// The condition number of a damped Hessian, by power iteration on it and on its factored inverse.

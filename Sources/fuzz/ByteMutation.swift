@@ -1,3 +1,4 @@
+import Statistics
 import Tensors
 
 /// A change of bytes that knows nothing of their meaning.

@@ -2,6 +2,7 @@ import BitAllocation
 import Experiments
 import Foundation
 import JSON
+import Statistics
 import Tensors
 
 /// Reads a spec from its file, and spans its grid.

@@ -1,4 +1,5 @@
 import Foundation
+import Statistics
 import Tensors
 
 /// Makes inputs and feeds them, one after the other, until one ends the process.

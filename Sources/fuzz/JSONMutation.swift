@@ -1,4 +1,5 @@
 import JSON
+import Statistics
 import Tensors
 
 /// A change of a JSON document that leaves it well-formed, or nearly.

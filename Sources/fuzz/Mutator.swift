@@ -1,3 +1,4 @@
+import Statistics
 import Tensors
 
 /// Makes an input out of the corpus.

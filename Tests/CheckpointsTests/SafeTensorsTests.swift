@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Statistics
 import Tensors
 import Testing
 

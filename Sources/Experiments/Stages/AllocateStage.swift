@@ -2,6 +2,7 @@ import BitAllocation
 import Foundation
 import JSON
 import Sensitivity
+import Statistics
 import Tensors
 
 /// table + budget → plan.

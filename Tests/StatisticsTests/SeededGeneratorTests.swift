@@ -1,4 +1,4 @@
-import Tensors
+import Statistics
 import Testing
 
 @Suite("Seeded choices")
