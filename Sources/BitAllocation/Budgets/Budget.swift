@@ -1,50 +1,60 @@
-/// How many code bits may be spent (DECISIONS: Budgets).
+/// What may be spent (DECISIONS: Budgets): one bound or several, all of which hold.
 public struct Budget: Sendable, Equatable {
-  /// Bound on the mean code bits per weight over all units of the table.
-  public var experts: Double
-  /// Bound on the mean code bits per weight of attention, where attention modules are given.
-  public var attention: Double?
+  /// A quantity that can be bounded.
+  public enum Quantity: Sendable, Hashable {
+    /// Mean code bits per weight over the expert units; over all units of a table that has no
+    /// attention units.
+    case experts
+    /// Mean code bits per weight over attention.
+    case attention
+    /// A unit-additive ledger over all units and the modules outside the table.
+    case ledger(Ledger)
+    /// Code and metadata bits of the units in bytes.
+    case bytes
+    /// A resource of the table's levels, such as `latency-ms`: its sum.
+    case resource(String)
+  }
 
+  public struct Bound: Sendable, Hashable {
+    public var quantity: Quantity
+    public var value: Double
+
+    public init(_ quantity: Quantity, _ value: Double) {
+      self.quantity = quantity
+      self.value = value
+    }
+  }
+
+  public var bounds: [Bound]
+
+  public init(bounds: [Bound]) { self.bounds = bounds }
+
+  /// Bounds on the mean code bits of experts, and of attention if given.
   public init(experts: Double, attention: Double? = nil) {
-    self.experts = experts
-    self.attention = attention
+    bounds = [Bound(.experts, experts)]
+    if let attention { bounds.append(Bound(.attention, attention)) }
   }
 }
 
-/// What every allocator is given.
-public struct AllocationProblem: Sendable, Equatable {
-  public var table: SensitivityTable
-  public var budget: Budget
-  /// Modules outside the table, already quantized; ledgers over the whole model need them.
-  public var attention: [QuantizedModule]
-
-  public init(table: SensitivityTable, budget: Budget, attention: [QuantizedModule] = []) {
-    self.table = table
-    self.budget = budget
-    self.attention = attention
-  }
-}
-
-/// Code bits in millionths, so that sums and comparisons are exact for half bits and for budgets
-/// of up to six decimals.
-struct MicroBits: Sendable, Comparable {
-  let count: Int128
-
-  init(count: Int128) { self.count = count }
-
-  /// Nearest to a number of bits.
-  init(_ bits: Double) { count = Int128((bits * 1e6).rounded()) }
-
-  var bits: Double { Double(count) / 1e6 }
-
-  /// The smallest whole number of millionths whose product with `weights` is at least this.
-  func perWeightRoundedUp(_ weights: Int) -> MicroBits {
-    let weights = Int128(weights)
-    return MicroBits(count: (count + weights - 1) / weights)
+extension Budget.Quantity: CustomStringConvertible {
+  /// As on the command line: `experts`, `attention`, a ledger, `bytes` or a resource.
+  public var description: String {
+    switch self {
+    case .experts: "experts"
+    case .attention: "attention"
+    case .ledger(let ledger): ledger.rawValue
+    case .bytes: "bytes"
+    case .resource(let name): name
+    }
   }
 
-  static func < (a: MicroBits, b: MicroBits) -> Bool { a.count < b.count }
-  static func + (a: MicroBits, b: MicroBits) -> MicroBits { MicroBits(count: a.count + b.count) }
-  static func - (a: MicroBits, b: MicroBits) -> MicroBits { MicroBits(count: a.count - b.count) }
-  static func * (a: MicroBits, b: Int) -> MicroBits { MicroBits(count: a.count * Int128(b)) }
+  /// The quantity of this name; any name that is no other quantity is a resource.
+  public init(name: String) {
+    switch name {
+    case "experts": self = .experts
+    case "attention": self = .attention
+    case "bytes": self = .bytes
+    default: self = Ledger(rawValue: name).map(Self.ledger) ?? .resource(name)
+    }
+  }
 }

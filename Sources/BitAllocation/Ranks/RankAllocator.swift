@@ -1,3 +1,5 @@
+import Statistics
+
 /// How a score becomes a plan (DECISIONS: Rank allocators).
 public enum RankLaw: Sendable, Equatable {
   /// All units start at their lowest level; each pass raises units in score order by one level
@@ -12,8 +14,13 @@ public enum RankLaw: Sendable, Equatable {
 public enum Ranking: Sendable, Equatable {
   /// A uniformly drawn order, drawn again for each pass.
   case random
-  /// Descending by a score of the table; equal scores keep the order of the units.
+  /// Descending by a score of the table; equal scores keep the order of the units. Units of a tie
+  /// have their mean score.
   case score(String)
+  /// Layers from the first on.
+  case firstLayers
+  /// Layers from the last on.
+  case lastLayers
 }
 
 /// Spends the budget on units in order of rank; losses are not looked at.
@@ -21,34 +28,31 @@ public enum Ranking: Sendable, Equatable {
 /// - SeeAlso: Li et al. 2024, "Examining Post-Training Quantization for Mixture-of-Experts",
 ///   arXiv:2406.08155; METHODS §2.6.
 public struct RankAllocator: Allocator {
+  public let name: String
   public let ranking: Ranking
   /// nil: two-level where all units have the same two levels, else fill.
   public let law: RankLaw?
 
-  public init(ranking: Ranking, law: RankLaw? = nil) {
+  public init(_ name: String, ranking: Ranking, law: RankLaw? = nil) {
+    self.name = name
     self.ranking = ranking
     self.law = law
   }
 
-  public var name: String {
-    switch ranking {
-    case .random: "random"
-    case .score(let score): score
-    }
-  }
-
   public func allocate(
-    _ problem: AllocationProblem, using generator: inout some RandomNumberGenerator
+    _ problem: AllocationProblem, seed: UInt64
   ) throws(AllocationError) -> Allocation {
-    if let tie = problem.table.units.lazy.compactMap(\.tie).first {
-      throw .tiedUnits(allocator: name, tie: tie)
+    guard problem.requirements.isEmpty else {
+      throw .notPossible(
+        allocator: name, what: "cannot keep a required count of units at a level; use exact")
     }
+    var generator = SeededGenerator(seed: seed)
     switch law ?? Self.usualLaw(for: problem.table) {
-    case .fill: return try fill(problem, using: &generator)
+    case .fill: return try fill(CompiledProblem(problem), &generator)
     case .twoLevel(let low, let high):
       var problem = problem
       problem.table = try problem.table.restricted(low: low, high: high)
-      return try twoLevel(problem, using: &generator)
+      return try twoLevel(CompiledProblem(problem), &generator)
     }
   }
 
@@ -60,26 +64,29 @@ public struct RankAllocator: Allocator {
   }
 
   private func fill(
-    _ problem: AllocationProblem, using generator: inout some RandomNumberGenerator
+    _ compiled: CompiledProblem, _ generator: inout SeededGenerator
   ) throws(AllocationError) -> Allocation {
-    var spending = try Spending(problem)
+    var spending = try Spending(compiled)
     var raised = true
     while raised {
       raised = false
-      for unit in try order(of: problem.table, using: &generator) where spending.raise(unit) {
+      for item in try order(of: compiled, &generator) where spending.raise(item) {
         raised = true
       }
     }
-    return try Allocation(spending, allocator: name, forced: Spending.isForced(problem))
+    return try Allocation(compiled, spending.choice, allocator: name)
   }
 
   private func twoLevel(
-    _ problem: AllocationProblem, using generator: inout some RandomNumberGenerator
+    _ compiled: CompiledProblem, _ generator: inout SeededGenerator
   ) throws(AllocationError) -> Allocation {
-    let order = try order(of: problem.table, using: &generator)
-    let layers = Dictionary(grouping: order) { problem.table.units[$0].layer }
+    let order = try order(of: compiled, &generator)
+    if ranking == .firstLayers || ranking == .lastLayers {
+      return try wholeLayers(compiled, order)
+    }
+    let layers = Dictionary(grouping: order) { compiled.layer(of: $0) }
     let largest = layers.values.map(\.count).max() ?? 0
-    var best = try Spending(problem)
+    var best = try Spending(compiled)
     var count = 0
     while count < largest {
       var next = best
@@ -89,25 +96,55 @@ public struct RankAllocator: Allocator {
       best = next
       count += 1
     }
-    return try Allocation(best, allocator: name, forced: count == 0 || count == largest)
+    return try Allocation(
+      compiled, best.choice, allocator: name, forced: count == 0 || count == largest)
   }
 
-  /// Indices of the units, the first to be raised first.
+  /// All units of the first layers in order at the high level, as many layers as fit.
+  private func wholeLayers(
+    _ compiled: CompiledProblem, _ order: [Int]
+  ) throws(AllocationError) -> Allocation {
+    var best = try Spending(compiled)
+    var position = 0
+    while position < order.count {
+      let layer = compiled.layer(of: order[position])
+      var next = best
+      var fits = true
+      while position < order.count, compiled.layer(of: order[position]) == layer {
+        fits = fits && next.raise(order[position])
+        position += 1
+      }
+      guard fits else { break }
+      best = next
+    }
+    return try Allocation(compiled, best.choice, allocator: name)
+  }
+
+  /// Indices of the items, the first to be raised first.
   private func order(
-    of table: SensitivityTable, using generator: inout some RandomNumberGenerator
+    of compiled: CompiledProblem, _ generator: inout SeededGenerator
   ) throws(AllocationError) -> [Int] {
-    var order = Array(table.units.indices)
+    var order = Array(compiled.units.indices)
     switch ranking {
-    case .random:
-      shuffle(&order, using: &generator)
+    case .random: generator.shuffle(&order)
+    case .firstLayers: order.sort { (compiled.layer(of: $0), $0) < (compiled.layer(of: $1), $1) }
+    case .lastLayers: order.sort { (compiled.layer(of: $1), $0) < (compiled.layer(of: $0), $1) }
     case .score(let name):
+      let table = compiled.problem.table
       guard let scores = table.scores[name] else {
         throw .missingScore(name, available: table.scores.keys.sorted())
       }
-      order.sort { (scores[$1], $0) < (scores[$0], $1) }
+      let means = compiled.units.map { members in
+        members.reduce(0) { $0 + scores[$1] } / Double(members.count)
+      }
+      order.sort { (means[$1], $0) < (means[$0], $1) }
     }
     return order
   }
+}
+
+extension CompiledProblem {
+  func layer(of item: Int) -> Int { problem.table.units[units[item][0]].layer }
 }
 
 extension SensitivityTable {

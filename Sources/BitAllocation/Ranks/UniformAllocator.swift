@@ -1,36 +1,48 @@
-/// Every unit at the level whose nominal bits equal the budget.
+/// Every unit at the level whose nominal bits equal the budget of its part.
 public struct UniformAllocator: Allocator {
   public let name = "uniform"
 
   public init() {}
 
   public func allocate(
-    _ problem: AllocationProblem, using generator: inout some RandomNumberGenerator
+    _ problem: AllocationProblem, seed: UInt64
   ) throws(AllocationError) -> Allocation {
-    let bits = problem.budget.experts
-    var spending = try Spending(problem)
-    guard spending.units.contains(where: { $0.level(bits: bits) != nil }) else {
-      let levels = Set(spending.units.flatMap { $0.levels.map(\.bits) })
-      throw .notALevel(budget: bits, levels: levels.sorted())
-    }
-    for (index, unit) in spending.units.enumerated() {
-      guard let level = unit.levels.firstIndex(where: { $0.bits == bits }) else {
-        throw .missingLevel(unit: unit.id, bits: bits, levels: unit.levels.map(\.bits))
+    let compiled = try CompiledProblem(problem)
+    var choice = [UInt8](repeating: 0, count: compiled.choices.items)
+    for (item, members) in compiled.units.enumerated() {
+      let unit = problem.table.units[members[0]]
+      let bits = try bits(of: unit, problem)
+      let range = compiled.choices.choices(of: item)
+      guard let level = range.first(where: { compiled.bits[$0] == bits }) else {
+        let known = Set(compiled.bits)
+        guard known.contains(bits) else {
+          throw .notALevel(budget: bits, levels: known.sorted())
+        }
+        throw .missingLevel(unit: unit.id, bits: bits, levels: range.map { compiled.bits[$0] })
       }
-      while spending.levels[index] < level {
-        guard spending.raise(index) else { throw try infeasible(problem) }
-      }
+      choice[item] = UInt8(level - range.lowerBound)
     }
-    return try Allocation(spending, allocator: name, forced: Spending.isForced(problem))
+    for (index, limit) in compiled.choices.limits.enumerated() {
+      let spent = compiled.choices.spent(on: limit, by: choice)
+      if spent > limit.capacity { throw compiled.infeasible(limit: index, least: spent) }
+    }
+    guard compiled.choices.admits(choice) else {
+      throw .notPossible(allocator: name, what: "cannot keep a required count of units at a level")
+    }
+    return try Allocation(compiled, choice, allocator: name)
   }
 
-  /// Reached where realised code bits exceed nominal ones.
-  private func infeasible(_ problem: AllocationProblem) throws(AllocationError) -> AllocationError {
-    let bits = problem.budget.experts
-    let cost = problem.table.units.reduce(MicroBits(count: 0)) { sum, unit in
-      sum + MicroBits(unit.level(bits: bits)?.codeBits ?? 0)
+  /// The budget whose nominal bits the unit is to have.
+  private func bits(
+    of unit: Unit, _ problem: AllocationProblem
+  ) throws(AllocationError) -> Double {
+    let bounds = problem.budget.bounds
+    let part: Budget.Quantity = unit.part == .attention ? .attention : .experts
+    let named = bounds.first { $0.quantity == part } ?? bounds.first { $0.quantity == .experts }
+    guard let named else {
+      throw .notPossible(
+        allocator: name, what: "needs a budget of experts, whose bits every unit gets")
     }
-    return .infeasible(
-      budget: bits, nearest: cost.perWeightRoundedUp(problem.table.weights).bits)
+    return named.value
   }
 }

@@ -48,6 +48,10 @@ struct LocatedObject {
     try optional(key, "a whole number", \.intValue)
   }
 
+  func optionalBoolean(_ key: String) throws(TableError) -> Bool? {
+    try optional(key, "true or false", \.boolValue)
+  }
+
   func optionalNumber(_ key: String) throws(TableError) -> Double? {
     try optional(key, "a number", \.doubleValue)
   }

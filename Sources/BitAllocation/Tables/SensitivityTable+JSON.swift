@@ -40,14 +40,15 @@ extension SensitivityTable {
 extension Unit {
   fileprivate init(_ object: LocatedObject) throws(TableError) {
     try object.refuseUnknownKeys([
-      "id", "layer", "expert", "projection", "weights", "tie", "levels",
+      "id", "layer", "expert", "projection", "weights", "tie", "hasFewTokens", "levels",
     ])
     let weights = try object.integer("weights")
     self.init(
       id: try object.string("id"), layer: try object.integer("layer"),
       expert: try object.optionalInteger("expert"),
       projection: try object.optionalString("projection"), weights: weights,
-      tie: try object.optionalString("tie"), levels: [])
+      tie: try object.optionalString("tie"),
+      hasFewTokens: try object.optionalBoolean("hasFewTokens") ?? false, levels: [])
     for level in try object.objects("levels") {
       levels.append(try Level(level, weights: weights))
     }
@@ -61,13 +62,16 @@ extension Unit {
       ("levels", .array(levels.map(\.jsonValue))),
     ])
     object["tie"] = tie.map { JSONValue($0) }
+    if hasFewTokens { object["hasFewTokens"] = true }
     return .object(object)
   }
 }
 
 extension Level {
   fileprivate init(_ object: LocatedObject, weights: Int) throws(TableError) {
-    try object.refuseUnknownKeys(["bits", "loss", "codeBits", "metadataBits", "resources"])
+    try object.refuseUnknownKeys([
+      "bits", "loss", "codeBits", "metadataBits", "resources", "sensitivities",
+    ])
     let bits = try object.number("bits")
     self.init(
       bits: bits, loss: try object.optionalNumber("loss"),
@@ -75,6 +79,9 @@ extension Level {
       metadataBits: try object.optionalNumber("metadataBits"))
     if let listed = try object.optionalObject("resources") {
       for name in listed.keys { resources[name] = try listed.number(name) }
+    }
+    if let listed = try object.optionalObject("sensitivities") {
+      for name in listed.keys { sensitivities[name] = try listed.number(name) }
     }
   }
 
@@ -84,6 +91,10 @@ extension Level {
     object["metadataBits"] = metadataBits.map { JSONValue($0) }
     if !resources.isEmpty {
       object["resources"] = .object(JSONObject(resources.map { ($0.key, .number($0.value)) }))
+    }
+    if !sensitivities.isEmpty {
+      object["sensitivities"] = .object(
+        JSONObject(sensitivities.map { ($0.key, .number($0.value)) }))
     }
     return .object(object)
   }

@@ -10,12 +10,14 @@ public struct Unit: Sendable, Equatable {
   public var weights: Int
   /// Units with the same tie get the same level.
   public var tie: String?
+  /// Whether so few calibration tokens reached the unit that its losses say little.
+  public var hasFewTokens: Bool
   /// The choices, from few bits to many.
   public var levels: [Level]
 
   public init(
     id: String, layer: Int, expert: Int? = nil, projection: String? = nil, weights: Int,
-    tie: String? = nil, levels: [Level]
+    tie: String? = nil, hasFewTokens: Bool = false, levels: [Level]
   ) {
     self.id = id
     self.layer = layer
@@ -23,11 +25,28 @@ public struct Unit: Sendable, Equatable {
     self.projection = projection
     self.weights = weights
     self.tie = tie
+    self.hasFewTokens = hasFewTokens
     self.levels = levels
+  }
+
+  /// Attention if the projection is one of attention's, else expert.
+  public var part: ModelPart {
+    ["q", "k", "v", "o"].contains(projection) ? .attention : .expert
   }
 
   /// The level of these nominal bits, or nil.
   public func level(bits: Double) -> Level? { levels.first { $0.bits == bits } }
+
+  /// The loss at these bits by a sensitivity, nil: the base loss; nil if it is not known.
+  func loss(at bits: Double, _ sensitivity: String?) throws(AllocationError) -> Double? {
+    guard let level = level(bits: bits) else { return nil }
+    guard let sensitivity else { return level.loss }
+    guard let loss = level.sensitivities[sensitivity] else {
+      throw .missingSensitivity(
+        sensitivity, unit: id, bits: bits, available: level.sensitivities.keys.sorted())
+    }
+    return loss
+  }
 }
 
 /// One choice for a unit.
@@ -43,16 +62,19 @@ public struct Level: Sendable, Equatable {
   public var metadataBits: Double?
   /// Other costs of the unit, such as `latency-ms`.
   public var resources: [String: Double]
+  /// Losses by other sensitivities, such as `hawq-trace`, by name.
+  public var sensitivities: [String: Double]
 
   public init(
     bits: Double, loss: Double? = nil, codeBits: Double, metadataBits: Double? = nil,
-    resources: [String: Double] = [:]
+    resources: [String: Double] = [:], sensitivities: [String: Double] = [:]
   ) {
     self.bits = bits
     self.loss = loss
     self.codeBits = codeBits
     self.metadataBits = metadataBits
     self.resources = resources
+    self.sensitivities = sensitivities
   }
 }
 
@@ -117,10 +139,13 @@ public struct SensitivityTable: Sendable, Equatable {
     try refuse("bits", level.bits, unless: level.bits > 0)
     try refuse("loss", level.loss, unless: true)
     // Costs are compared as whole millionths of a bit.
-    try refuse("codeBits", level.codeBits, unless: 0...0x1p80 ~= level.codeBits)
+    try refuse("codeBits", level.codeBits, unless: 0...0x1p60 ~= level.codeBits)
     try refuse("metadataBits", level.metadataBits, unless: (level.metadataBits ?? 0) >= 0)
     for (name, value) in level.resources.sorted(by: { $0.key < $1.key }) {
       try refuse("resource \(name)", value, unless: true)
+    }
+    for (name, value) in level.sensitivities.sorted(by: { $0.key < $1.key }) {
+      try refuse("sensitivity \(name)", value, unless: true)
     }
   }
 }

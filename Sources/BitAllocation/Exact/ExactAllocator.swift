@@ -1,0 +1,102 @@
+/// The optimum of the additive loss, with its certificate.
+///
+/// One budget for disjoint units is a multiple-choice knapsack, solved by ``ExactKnapsack``;
+/// several budgets on the same units and counted levels are an integer program, which goes to CBC.
+public struct ExactAllocator: Allocator {
+  public let name = "exact"
+
+  public init() {}
+
+  public func allocate(
+    _ problem: AllocationProblem, seed: UInt64
+  ) throws(AllocationError) -> Allocation {
+    let compiled = try CompiledProblem(problem)
+    try compiled.requireLosses()
+    guard let parts = compiled.choices.knapsacks() else {
+      return try ProgramAllocator.solve(compiled, allocator: name)
+    }
+    var choice = [UInt8](repeating: 0, count: compiled.choices.items)
+    var (bound, free, proven) = (0.0, 0, true)
+    var prices: [Double?] = Array(repeating: nil, count: compiled.choices.limits.count)
+    var solved: [(KnapsackPart, ExactKnapsack)] = []
+    for part in parts {
+      guard let best = ExactKnapsack(part.knapsack) else { throw try compiled.infeasibility() }
+      for (position, value) in best.choice.enumerated() {
+        choice[part.items?[position] ?? position] = value
+      }
+      bound += best.dual.bound
+      proven = proven && best.proven
+      if let limit = part.limit { prices[limit] = best.dual.price }
+      solved.append((part, best))
+    }
+    let objective = compiled.choices.loss(of: choice)
+    for (part, best) in solved {
+      free += best.freeItems(of: part.knapsack, within: abs(objective) * 1e-3).reduce(0) {
+        $0 + compiled.units[part.items?[$1] ?? $1].count
+      }
+    }
+    return try Allocation(
+      compiled, choice, allocator: name, solver: "knapsack",
+      certificate: Certificate(
+        objective: objective, lowerBound: min(bound, objective), isOptimal: proven,
+        pricePerByte: compiled.pricePerByte(prices), freeUnits: free))
+  }
+}
+
+/// HAWQ-V3's integer program (METHODS §2.3), as DECISIONS formulates it for CBC.
+public struct ProgramAllocator: Allocator {
+  public let name = "hawq-ilp"
+
+  public init() {}
+
+  public func allocate(
+    _ problem: AllocationProblem, seed: UInt64
+  ) throws(AllocationError) -> Allocation {
+    let compiled = try CompiledProblem(problem)
+    try compiled.requireLosses()
+    return try Self.solve(compiled, allocator: name)
+  }
+
+  static func solve(
+    _ compiled: CompiledProblem, allocator: String
+  ) throws(AllocationError) -> Allocation {
+    guard let solution = try ChoiceProgram(compiled.choices).solve() else {
+      throw try compiled.infeasibility()
+    }
+    return try Allocation(
+      compiled, solution.choice, allocator: allocator, solver: "integer program (CBC)",
+      certificate: Certificate(
+        objective: compiled.choices.loss(of: solution.choice),
+        lowerBound: min(solution.lowerBound, solution.loss), isOptimal: solution.isOptimal,
+        pricePerByte: compiled.pricePerByte(solution.prices)))
+  }
+}
+
+extension CompiledProblem {
+  func requireLosses() throws(AllocationError) {
+    if let missing = missingLoss {
+      throw .missingLoss(unit: missing.unit, bits: missing.bits)
+    }
+  }
+}
+
+extension ExactKnapsack {
+  /// Items that have another choice which costs less than `loss` more at the dual price.
+  func freeItems(of knapsack: Knapsack, within loss: Double) -> [Int] {
+    var free: [Int] = []
+    for item in 0..<knapsack.items {
+      let start = knapsack.first[item]
+      let now = start + Int(choice[item])
+      for other in start..<knapsack.first[item + 1] where other != now {
+        let change =
+          knapsack.loss[other] - knapsack.loss[now]
+          + dual.price * Double(knapsack.cost[other] - knapsack.cost[now])
+        if abs(change) < loss {
+          free.append(item)
+          break
+        }
+      }
+    }
+    return free
+  }
+}
