@@ -23,6 +23,7 @@ public enum AllocationError: Error, Equatable {
   case tieAcrossScopes(tie: String, units: [String])
   case notPossible(allocator: String, what: String)
   case solver(String)
+  case search(allocator: String, reason: String)
   case unknownAllocator(String, nearest: String?, known: [String])
 }
 
@@ -82,6 +83,8 @@ extension AllocationError: CustomStringConvertible {
         + "use scope model or remove the tie."
     case .notPossible(let allocator, let what):
       "Allocator \(allocator) \(what)."
+    case .search(let allocator, let reason):
+      "Allocator \(allocator): \(reason)"
     case .solver(let reason):
       "The integer program was not solved: \(reason)"
     case .unknownAllocator(let name, let nearest, let known):

@@ -2,21 +2,22 @@ import JSON
 
 /// The allocators by name.
 public enum Allocators {
-  /// Those that need no options, in the order in which help lists them.
+  /// In the order in which help lists them.
   public static let names = [
     "uniform", "random", "frequency", "routing-weight", "weight-outlier", "block-importance",
-    "first-layers", "last-layers", "greedy", "exact", "hawq-ilp",
-  ]
+    "first-layers", "last-layers", "greedy", "exact", "hawq-ilp", "pmq",
+  ] + SearchOptions.searches
 
   /// The allocator of this name.
   ///
   /// - Parameters:
   ///   - name: One of ``names``.
   ///   - law: For rank allocators; nil: two-level for tables of two levels, else fill.
+  ///   - search: For searches.
   /// - Returns: The allocator.
   /// - Throws: ``AllocationError/unknownAllocator(_:nearest:known:)``.
   public static func named(
-    _ name: String, law: RankLaw? = nil
+    _ name: String, law: RankLaw? = nil, search: SearchOptions = SearchOptions()
   ) throws(AllocationError) -> any Allocator {
     switch name {
     case "uniform": return UniformAllocator()
@@ -28,6 +29,9 @@ public enum Allocators {
     case "greedy": return GreedyAllocator()
     case "exact": return ExactAllocator()
     case "hawq-ilp": return ProgramAllocator()
+    case "pmq": return PMQAllocator()
+    case _ where SearchOptions.searches.contains(name):
+      return SearchAllocator(name, options: search)
     default:
       throw .unknownAllocator(name, nearest: nearestName(to: name, among: names), known: names)
     }

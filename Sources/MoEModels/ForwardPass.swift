@@ -38,6 +38,14 @@ public final class ForwardPass {
     try embed(sequences)
   }
 
+  /// A pass that stands where `other` stands and goes its own way from there.
+  public init(forking other: ForwardPass) {
+    (source, precision, batchTokens) = (other.source, other.precision, other.batchTokens)
+    (rotary, batches, tokens) = (other.rotary, other.batches, other.tokens)
+    let count = tokens * source.configuration.hiddenSize
+    hiddenStates.reserve(count).update(from: other.hiddenStates.reserve(count), count: count)
+  }
+
   /// Whether a model takes sequences of a length.
   ///
   /// - Throws: ``ForwardPassError/tooLong(_:maximum:)``,

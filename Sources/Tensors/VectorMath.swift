@@ -148,6 +148,35 @@ public enum VectorMath {
     return Double(largest) + total.naturalLogarithm
   }
 
+  /// KL(P ‖ Q) = Σ P·(ln P − ln Q) in nats, with P = e^(x − xSum) and Q = e^(y − ySum).
+  ///
+  /// - Parameters:
+  ///   - x: Logits of P.
+  ///   - y: Logits of Q.
+  ///   - count: Of each.
+  ///   - xSum: ``logSumExp(_:count:)`` of x.
+  ///   - ySum: The same of y.
+  /// - Returns: Summed in f64 over blocks.
+  public static func divergence(
+    _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, count: Int, xSum: Double, ySum: Double
+  ) -> Double {
+    // Σ P·(x − y) + (ySum − xSum), since P sums to 1.
+    let shift = Float(xSum)
+    var total = 0.0
+    for start in stride(from: 0, to: count, by: 256) {
+      let end = min(start + 256, count)
+      var lanes = Lanes(repeating: 0)
+      let whole = start + ((end - start) & ~15)
+      for i in stride(from: start, to: whole, by: 16) {
+        let a = load(x + i)
+        lanes = lanes.addingProduct(exponential(a - shift), a - load(y + i))
+      }
+      total += Double(lanes.sum())
+      for i in whole..<end { total += Double(exponential(x[i] - shift) * (x[i] - y[i])) }
+    }
+    return total + ySum - xSum
+  }
+
   /// y = silu(gate) · up = gate / (1 + e^−gate) · up, in place over `gate`.
   public static func swiGLU(
     gate: UnsafePointer<Float>, up: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>,

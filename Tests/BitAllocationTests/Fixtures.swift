@@ -1,19 +1,6 @@
+import Statistics
+
 @testable import BitAllocation
-
-/// SplitMix64, as the allocators are given in the workbench.
-struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}
 
 extension SensitivityTable {
   /// Equal units in layers of experts, loss 4^-bits, all levels for all; frequencies as given, else
@@ -33,7 +20,10 @@ extension SensitivityTable {
     let descending = units.indices.map { -Double($0) }
     return try SensitivityTable(
       units: units,
-      scores: ["frequency": frequency ?? descending, "weight-outlier": descending.reversed()])
+      scores: [
+        "frequency": frequency ?? descending, "weight-outlier": descending.reversed(),
+        "routing-weight": descending, "block-importance": descending,
+      ])
   }
 
   /// Units of different sizes with different ladders, one of them with a single level.
@@ -48,7 +38,10 @@ extension SensitivityTable {
     }
     return try SensitivityTable(
       units: units,
-      scores: ["frequency": [3, 1, 4, 1, 5, 9], "weight-outlier": [2, 7, 1, 8, 2, 8]])
+      scores: [
+        "frequency": [3, 1, 4, 1, 5, 9], "weight-outlier": [2, 7, 1, 8, 2, 8],
+        "routing-weight": [1, 2, 3, 3, 2, 1], "block-importance": [1, 1, 1, 2, 2, 2],
+      ])
   }
 
   /// What a plan costs per weight.
@@ -63,5 +56,68 @@ extension SensitivityTable {
 extension Level {
   static func plain(_ bits: Double, weights: Int) -> Level {
     Level(bits: bits, loss: 1 / (bits * bits), codeBits: bits * Double(weights))
+  }
+}
+
+extension SensitivityTable {
+  /// Losses that neither fall with bits nor are convex, units of unequal sizes.
+  static func hard(units count: Int, seed: UInt64) throws -> SensitivityTable {
+    var random = SeededGenerator(seed: seed)
+    let units = (0..<count).map { index in
+      let weights = [64, 96, 128, 160][random.below(4)]
+      return Unit(
+        id: "layers.\(index / 4).experts.\(index % 4)", layer: index / 4, expert: index % 4,
+        weights: weights,
+        levels: [2, 2.5, 3, 3.5, 4].map { bits in
+          Level(
+            bits: bits, loss: Double(random.below(1000) + 1) / (bits * bits),
+            codeBits: bits * Double(weights))
+        })
+    }
+    let scores = units.indices.map { Double(($0 * 7) % 5) }
+    return try SensitivityTable(
+      units: units,
+      scores: Dictionary(
+        uniqueKeysWithValues: ["frequency", "routing-weight", "weight-outlier", "block-importance"]
+          .map { ($0, scores) }))
+  }
+
+  /// The same table with all losses multiplied.
+  func scaled(by factor: Double) throws -> SensitivityTable {
+    var units = units
+    for unit in units.indices {
+      for level in units[unit].levels.indices {
+        units[unit].levels[level].loss = units[unit].levels[level].loss.map { $0 * factor }
+      }
+    }
+    return try SensitivityTable(units: units, scores: scores)
+  }
+
+  /// Σ of the losses of a plan.
+  func loss(of plan: Plan) -> Double {
+    zip(units, plan.entries).reduce(0) { $0 + ($1.0.level(bits: $1.1.bits)?.loss ?? .nan) }
+  }
+
+  /// The least loss within a budget of mean code bits, by looking at every plan.
+  func bruteForce(budget: Double) -> Double {
+    bruteForce { levels in
+      zip(units, levels).reduce(0) { $0 + $1.0.levels[$1.1].codeBits }
+        <= budget * Double(weights) * (1 + 1e-12)
+    }
+  }
+
+  /// The least loss among the plans that are admitted.
+  func bruteForce(admits: ([Int]) -> Bool) -> Double {
+    var best = Double.infinity
+    var levels = [Int](repeating: 0, count: units.count)
+    while true {
+      if admits(levels) {
+        best = min(best, zip(units, levels).reduce(0) { $0 + ($1.0.levels[$1.1].loss ?? .nan) })
+      }
+      guard let next = levels.indices.first(where: { levels[$0] + 1 < units[$0].levels.count })
+      else { return best }
+      for index in 0..<next { levels[index] = 0 }
+      levels[next] += 1
+    }
   }
 }

@@ -93,10 +93,9 @@ struct LedgerTests {
     var table = try SensitivityTable.grid(layers: 1, experts: 8, levels: [2, 2.5])
     let attention = [module(weights: 128, bits: 4)]
     func bits() throws -> [String: Double] {
-      var generator = SplitMix64(seed: 0)
-      let budget = Budget(experts: 2.5, attention: 4)
-      return try UniformAllocator().allocate(
-        AllocationProblem(table: table, budget: budget, attention: attention), using: &generator
+      try UniformAllocator().allocate(
+        AllocationProblem(
+          table: table, budget: Budget(experts: 2.5, attention: 4), attention: attention), seed: 0
       ).bits
     }
     #expect(try bits() == ["expert-code-bits": 2.5, "paper-code-bits": 2.8])
@@ -114,10 +113,9 @@ struct LedgerTests {
     let problem = AllocationProblem(
       table: try .grid(layers: 1, experts: 2, levels: [2, 3]),
       budget: Budget(experts: 2, attention: 3), attention: [module(weights: 128, bits: 4)])
-    #expect(throws: AllocationError.attentionOverBudget(budget: 3, got: 4)) {
-      var generator = SplitMix64(seed: 0)
-      _ = try UniformAllocator().allocate(problem, using: &generator)
-    }
+    #expect(
+      throws: AllocationError.infeasible(bound: "attention", value: 3, nearest: 4)
+    ) { try UniformAllocator().allocate(problem, seed: 0) }
   }
 
   private func module(weights: Int, bits: Double) -> QuantizedModule {

@@ -1,3 +1,4 @@
+import Statistics
 import Testing
 
 @testable import BitAllocation
@@ -8,9 +9,8 @@ struct RankAllocatorTests {
     _ name: String, _ table: SensitivityTable, budget: Double, law: RankLaw? = nil,
     seed: UInt64 = 1
   ) throws -> Allocation {
-    var generator = SplitMix64(seed: seed)
-    return try Allocators.named(name, law: law).allocate(
-      AllocationProblem(table: table, budget: Budget(experts: budget)), using: &generator)
+    try Allocators.named(name, law: law).allocate(
+      AllocationProblem(table: table, budget: Budget(experts: budget)), seed: seed)
   }
 
   @Test("fill raises in score order, level by level, and skips what does not fit")
@@ -26,12 +26,12 @@ struct RankAllocatorTests {
     let table = try SensitivityTable(units: units, scores: ["frequency": [2, 3, 1]])
     let result = try plan("frequency", table, budget: 3.5)
     #expect(result.plan.entries.map(\.bits) == [3, 4, 4])
-    #expect(result.slackBits == 0)
+    #expect(abs(result.limits[0].slack) < 1e-12)
     #expect(!result.forced)
     let less = try plan("frequency", table, budget: 2.5)
     #expect(less.plan.entries.map(\.bits) == [2, 3, 3])
     // After B (6 of 10) A does not fit, C makes it full.
-    #expect(less.slackBits == 0)
+    #expect(abs(less.limits[0].slack) < 1e-12)
   }
 
   @Test("two-level gives 2 of 8 experts of each layer 4 bits at a mean of 2.5 (Li et al. 2024)")
@@ -77,11 +77,10 @@ struct RankAllocatorTests {
     // 12 of 8 experts: all raised once, four twice. With one order for both passes the four would
     // be the first four of it.
     let table = try SensitivityTable.grid(layers: 1, experts: 8, levels: [2, 3, 4])
-    var generator = SplitMix64(seed: 3)
-    var first = Array(0..<8)
-    shuffle(&first, using: &generator)
-    var second = Array(0..<8)
-    shuffle(&second, using: &generator)
+    var generator = SeededGenerator(seed: 3)
+    var (first, second) = (Array(0..<8), Array(0..<8))
+    generator.shuffle(&first)
+    generator.shuffle(&second)
     let result = try plan("random", table, budget: 3.5, seed: 3)
     let twice = result.plan.entries.indices.filter { result.plan.entries[$0].bits == 4 }
     #expect(twice == second.prefix(4).sorted())
@@ -123,7 +122,7 @@ struct RankAllocatorTests {
     #expect(uniform == .notALevel(budget: 2.25, levels: [2, 2.5, 4]))
     #expect(
       uniform?.description
-        == "A uniform plan of 2.25 bits needs that level; the table has 2, 2.5, 4.")
+        == "2.25 bits are needed as a level; the table has 2, 2.5, 4.")
     #expect(throws: AllocationError.badBudget(0)) { try plan("uniform", table, budget: 0) }
     #expect(
       throws: AllocationError.missingLevel(
@@ -145,15 +144,27 @@ struct RankAllocatorTests {
     ) { try Allocators.named("freqency") }
   }
 
-  @Test("tied units are refused by rank, kept together by uniform")
+  @Test("tied units move together, ranked by their mean score")
   func ties() throws {
-    var units = try SensitivityTable.grid(layers: 1, experts: 2, levels: [2, 3]).units
+    var units = try SensitivityTable.grid(layers: 1, experts: 4, levels: [2, 3]).units
     units[0].tie = "gate-up"
-    units[1].tie = "gate-up"
-    let table = try SensitivityTable(units: units)
-    #expect(throws: AllocationError.tiedUnits(allocator: "random", tie: "gate-up")) {
-      try plan("random", table, budget: 3)
-    }
-    #expect(try plan("uniform", table, budget: 3).plan.entries.map(\.bits) == [3, 3])
+    units[3].tie = "gate-up"
+    let table = try SensitivityTable(units: units, scores: ["frequency": [9, 5, 4, 3]])
+    // Means: 6 for the tie, then 5 and 4.
+    #expect(try plan("frequency", table, budget: 2.5, law: .fill).plan.entries.map(\.bits) == [
+      3, 2, 2, 3,
+    ])
+    #expect(try plan("uniform", table, budget: 3).plan.entries.map(\.bits) == [3, 3, 3, 3])
+  }
+
+  @Test("first and last layers are raised whole, as many as fit")
+  func layers() throws {
+    let table = try SensitivityTable.grid(layers: 4, experts: 2, levels: [2, 4])
+    #expect(
+      try plan("first-layers", table, budget: 3.4).plan.entries.map(\.bits)
+        == [4, 4, 4, 4, 2, 2, 2, 2])
+    #expect(
+      try plan("last-layers", table, budget: 2.5).plan.entries.map(\.bits)
+        == [2, 2, 2, 2, 2, 2, 4, 4])
   }
 }

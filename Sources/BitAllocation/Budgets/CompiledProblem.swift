@@ -223,7 +223,7 @@ private struct LimitDrafts {
       let counted = problem.table.units.filter { layer == nil || $0.layer == layer }
       let outside = layer == nil ? problem.attention : []
       let weights = meter.weights(of: counted, outside)
-      if weights == 0 { throw .nothingToBound("\(bound.quantity)") }
+      if meter.isMean, weights == nil { throw .nothingToBound("\(bound.quantity)") }
       let fixed = meter.fixed(outside)
       let part: ModelPart? = bound.quantity == .attention ? .attention : .expert
       let name = "\(bound.quantity)" + (layer.map { " of layer \($0)" } ?? "")
@@ -252,8 +252,9 @@ private struct CostMeter {
     case .experts: return allUnits || unit.part == .expert ? level.codeBits : 0
     case .attention: return unit.part == .attention ? level.codeBits : 0
     case .ledger(let ledger):
+      guard ledger.isAdditive else { throw .notAdditive(ledger.rawValue) }
       guard let cost = ledger.cost(of: try module(unit, level)) else {
-        throw .notAdditive(ledger.rawValue)
+        throw .missingMetadata(unit: unit.id, bits: level.bits, quantity: ledger.rawValue)
       }
       return cost
     case .bytes:
@@ -278,19 +279,29 @@ private struct CostMeter {
     throw .missingMetadata(unit: unit.id, bits: level.bits, quantity: ledger.rawValue)
   }
 
-  /// nil: the bound is on the sum.
-  func weights(of units: [Unit], _ outside: [QuantizedModule]) -> Int? {
+  /// Whether the bound is a mean, not a sum.
+  var isMean: Bool {
     switch quantity {
-    case .experts:
-      units.filter { allUnits || $0.part == .expert }.reduce(0) { $0 + $1.weights }
-    case .attention:
-      units.filter { $0.part == .attention }.reduce(0) { $0 + $1.weights }
-        + outside.filter { $0.part == .attention }.reduce(0) { $0 + $1.weights }
-    case .ledger(let ledger):
-      ledger.denominator(
-        units.map { QuantizedModule($0, Level(bits: 1, codeBits: 0)) } + outside)
-    case .bytes, .resource: nil
+    case .experts, .attention, .ledger: true
+    case .bytes, .resource: false
     }
+  }
+
+  /// What a mean is over; nil for sums, and where nothing is counted.
+  func weights(of units: [Unit], _ outside: [QuantizedModule]) -> Int? {
+    let counted: Int? =
+      switch quantity {
+      case .experts: units.filter { allUnits || $0.part == .expert }.reduce(0) { $0 + $1.weights }
+      case .attention:
+        units.filter { $0.part == .attention }.reduce(0) { $0 + $1.weights }
+          + outside.filter { $0.part == .attention }.reduce(0) { $0 + $1.weights }
+      case .ledger(let ledger):
+        ledger.denominator(
+          of: units.map { QuantizedModule($0, Level(bits: 1, codeBits: 0)) } + outside
+        ).map { Int($0) }
+      case .bytes, .resource: nil
+      }
+    return counted.flatMap { $0 > 0 ? $0 : nil }
   }
 
   func fixed(_ outside: [QuantizedModule]) -> Double {
@@ -306,6 +317,6 @@ extension QuantizedModule {
   init(_ unit: Unit, _ level: Level) {
     self.init(
       name: unit.id, part: unit.part, weights: unit.weights, codeBits: level.codeBits,
-      metadataBits: level.metadataBits ?? 0)
+      metadataBits: level.metadataBits ?? 0, linears: unit.projection == nil ? 3 : 1)
   }
 }

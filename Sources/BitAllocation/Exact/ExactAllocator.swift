@@ -12,13 +12,22 @@ public struct ExactAllocator: Allocator {
   ) throws(AllocationError) -> Allocation {
     let compiled = try CompiledProblem(problem)
     try compiled.requireLosses()
+    let best = try Self.best(of: compiled)
+    return try Allocation(
+      compiled, best.choice, allocator: name, solver: best.solver, certificate: best.certificate)
+  }
+
+  /// The best choices of a problem whose losses are known.
+  static func best(
+    of compiled: CompiledProblem
+  ) throws(AllocationError) -> (choice: [UInt8], solver: String, certificate: Certificate) {
     guard let parts = compiled.choices.knapsacks() else {
-      return try ProgramAllocator.solve(compiled, allocator: name)
+      return try ProgramAllocator.best(of: compiled)
     }
     var choice = [UInt8](repeating: 0, count: compiled.choices.items)
-    var (bound, free, proven) = (0.0, 0, true)
+    var (bound, proven) = (0.0, true)
     var prices: [Double?] = Array(repeating: nil, count: compiled.choices.limits.count)
-    var solved: [(KnapsackPart, ExactKnapsack)] = []
+    var solved: [(part: KnapsackPart, best: ExactKnapsack)] = []
     for part in parts {
       guard let best = ExactKnapsack(part.knapsack) else { throw try compiled.infeasibility() }
       for (position, value) in best.choice.enumerated() {
@@ -30,16 +39,17 @@ public struct ExactAllocator: Allocator {
       solved.append((part, best))
     }
     let objective = compiled.choices.loss(of: choice)
-    for (part, best) in solved {
-      free += best.freeItems(of: part.knapsack, within: abs(objective) * 1e-3).reduce(0) {
-        $0 + compiled.units[part.items?[$1] ?? $1].count
-      }
+    let free = solved.reduce(0) { sum, solution in
+      let items = solution.best.freeItems(
+        of: solution.part.knapsack, within: abs(objective) * 1e-3)
+      return sum + items.reduce(0) { $0 + compiled.units[solution.part.items?[$1] ?? $1].count }
     }
-    return try Allocation(
-      compiled, choice, allocator: name, solver: "knapsack",
-      certificate: Certificate(
+    return (
+      choice, "knapsack",
+      Certificate(
         objective: objective, lowerBound: min(bound, objective), isOptimal: proven,
-        pricePerByte: compiled.pricePerByte(prices), freeUnits: free))
+        pricePerByte: compiled.pricePerByte(prices), freeUnits: free)
+    )
   }
 }
 
@@ -52,7 +62,7 @@ public struct ProgramAllocator: Allocator {
   public func allocate(
     _ problem: AllocationProblem, seed: UInt64
   ) throws(AllocationError) -> Allocation {
-    let compiled = try CompiledProblem(problem)
+    let compiled = try CompiledProblem(problem.preferring("hawq-trace"))
     try compiled.requireLosses()
     return try Self.solve(compiled, allocator: name)
   }
@@ -60,15 +70,27 @@ public struct ProgramAllocator: Allocator {
   static func solve(
     _ compiled: CompiledProblem, allocator: String
   ) throws(AllocationError) -> Allocation {
-    guard let solution = try ChoiceProgram(compiled.choices).solve() else {
-      throw try compiled.infeasibility()
-    }
+    let best = try best(of: compiled)
     return try Allocation(
-      compiled, solution.choice, allocator: allocator, solver: "integer program (CBC)",
-      certificate: Certificate(
-        objective: compiled.choices.loss(of: solution.choice),
-        lowerBound: min(solution.lowerBound, solution.loss), isOptimal: solution.isOptimal,
-        pricePerByte: compiled.pricePerByte(solution.prices)))
+      compiled, best.choice, allocator: allocator, solver: best.solver,
+      certificate: best.certificate)
+  }
+
+  static func best(
+    of compiled: CompiledProblem
+  ) throws(AllocationError) -> (choice: [UInt8], solver: String, certificate: Certificate) {
+    let solution: ProgramSolution?
+    do { solution = try ChoiceProgram(compiled.choices).solve() } catch {
+      throw .solver("\(error)")
+    }
+    guard let solution else { throw try compiled.infeasibility() }
+    let objective = compiled.choices.loss(of: solution.choice)
+    return (
+      solution.choice, "integer program (CBC)",
+      Certificate(
+        objective: objective, lowerBound: min(solution.lowerBound, objective),
+        isOptimal: solution.isOptimal, pricePerByte: compiled.pricePerByte(solution.price))
+    )
   }
 }
 

@@ -2,7 +2,7 @@ extension Certificate {
   /// The certificate of any plan: its objective beside the bound of the linear relaxation.
   init(of choice: [UInt8], in compiled: CompiledProblem) throws(AllocationError) {
     let choices = compiled.choices
-    let relaxation = try Relaxation(compiled)
+    let relaxation = try LinearRelaxation(compiled)
     let objective = choices.loss(of: choice)
     self.init(
       objective: objective, lowerBound: min(relaxation.bound, objective),
@@ -12,7 +12,7 @@ extension Certificate {
 }
 
 /// The linear relaxation of a problem: a bound below every plan, and what a byte is worth.
-struct Relaxation: Sendable {
+struct LinearRelaxation: Sendable {
   let bound: Double
   /// nil where no limit or more than one binds, or the limit is not of bits.
   let pricePerByte: Double?
@@ -31,11 +31,11 @@ struct Relaxation: Sendable {
       self.bound = bound
       pricePerByte = compiled.pricePerByte(prices)
     } else {
-      guard let relaxed = try ChoiceProgram(compiled.choices).relaxation() else {
+      guard let relaxed = ChoiceProgram(compiled.choices).relaxation() else {
         throw try compiled.infeasibility()
       }
       bound = relaxed.bound
-      pricePerByte = compiled.pricePerByte(relaxed.prices)
+      pricePerByte = compiled.pricePerByte(relaxed.price)
     }
   }
 }
@@ -67,9 +67,11 @@ extension CompiledProblem {
       if least > limit.capacity { return infeasible(limit: index, least: least) }
     }
     for (index, limit) in choices.limits.enumerated() {
-      if let least = try ChoiceProgram(choices).leastCapacity(of: index), least > limit.capacity {
-        return infeasible(limit: index, least: least)
+      let least: Int64?
+      do { least = try ChoiceProgram(choices).nearestCapacity(ofLimit: index) } catch {
+        throw .solver("\(error)")
       }
+      if let least, least > limit.capacity { return infeasible(limit: index, least: least) }
     }
     return .infeasibleTogether(
       choices.limits.map(\.name)
