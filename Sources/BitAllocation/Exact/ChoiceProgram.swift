@@ -30,7 +30,9 @@ struct ChoiceProgram: Sendable {
 
   /// The least sum of a limit's resource over its items under all other limits and requirements.
   ///
-  /// - Parameter limit: Index of the limit.
+  /// - Parameters:
+  ///   - limit: Index of the limit.
+  ///   - timeLimit: Of wall time; nil: none.
   /// - Returns: A capacity that admits a plan while no smaller one does; nil if the others already
   ///   admit none.
   /// - Throws: ``ProgramUndecided``.
@@ -130,7 +132,10 @@ private struct CoreSearch {
 
   mutating func run() throws(ProgramUndecided) {
     let rounding = 1e-13 * max(abs(priced.bound), best == nil ? 0 : abs(loss))
-    guard excess > rounding else { return isOptimal = true }
+    guard excess > rounding else {
+      isOptimal = true
+      return
+    }
     let ladder = priced.reduced.filter { $0 > 0 }.sorted()
     var taken = 64 + 16 * (problem.limits.count + problem.requirements.count)
     while true {
@@ -142,7 +147,10 @@ private struct CoreSearch {
         return
       }
       // Choices left out cost more than `reach`; at equality they are as good at best.
-      if excess <= reach || reach == .infinity { return isOptimal = best != nil }
+      if excess <= reach || reach == .infinity {
+        isOptimal = best != nil
+        return
+      }
       taken *= 8
     }
   }
@@ -195,7 +203,8 @@ extension ChoiceProblem {
     }
     func row(scope: Int?, amount: (Int) -> Int64) -> IntegerProgram.Row {
       var row = IntegerProgram.Row()
-      for (column, item) in owners.enumerated() where scope == nil || scope == Int(self.scope[item]) {
+      for (column, item) in owners.enumerated()
+      where scope == nil || scope == Int(self.scope[item]) {
         row.append(
           amount(choices[column]) - amount(first[item] + Int(base[item])), column: column)
       }

@@ -54,6 +54,7 @@ struct IntegerProgram: Sendable {
   /// The optimum by CBC's branch and cut, without a gap, on one thread and from fixed seeds.
   ///
   /// - Parameter timeLimit: Of wall time; nil: none.
+  /// - Returns: Values of the variables, with a proof unless time was up.
   func solve(timeLimit: Duration? = nil) -> Outcome {
     guard !objective.isEmpty else {
       return rows.allSatisfy { ($0.lower ?? 0) <= 0 && ($0.upper ?? 0) >= 0 }
@@ -156,7 +157,9 @@ private struct ColumnMatrix {
     }
     let largest = program.objective.reduce(0) { max($0, abs($1)) }
     // A power of two, so that scaling rounds nothing.
-    scale = largest.isNormal ? Double(sign: .plus, exponent: 20 - largest.exponent, significand: 1) : 1
+    scale =
+      largest.isNormal
+      ? Double(sign: .plus, exponent: 20 - Int(largest.exponent), significand: 1) : 1
     objective = program.objective.map { [scale] in $0 * scale }
     zeros = program.objective.map { _ in 0 }
     ones = program.objective.map { _ in 1 }
