@@ -17,14 +17,18 @@ struct ExactKnapsack: Sendable {
   /// Whether no plan is better; false only if the core was too large to search.
   let proven: Bool
 
-  /// - Parameter stateLimit: States of the dynamic program that may be held.
-  /// - Returns: nil if no choices are within the capacity.
+  /// nil if no choices are within the capacity.
+  ///
+  /// - Parameters:
+  ///   - knapsack: The problem.
+  ///   - stateLimit: States of the dynamic program that may be held.
   init?(_ knapsack: Knapsack, stateLimit: Int = 1 << 24) {
     guard let dual = LagrangianDual(knapsack) else { return nil }
     self.dual = dual
     var filled = FilledChoice(knapsack, dual)
     filled.fill()
-    var (choice, loss) = (filled.choice, filled.loss)
+    var choice = filled.choice
+    var loss = knapsack.total(of: choice).loss
     let tolerance = max(abs(dual.bound), abs(loss)) * 1e-13
     var proven = loss - dual.bound <= tolerance
     if !proven {
@@ -48,12 +52,11 @@ private struct FilledChoice {
   let knapsack: Knapsack
   let dual: LagrangianDual
   private(set) var choice: [UInt8]
-  private(set) var loss: Double
   private var slack: Int64
 
   init(_ knapsack: Knapsack, _ dual: LagrangianDual) {
     (self.knapsack, self.dual) = (knapsack, dual)
-    (choice, loss) = (dual.choice, dual.loss)
+    choice = dual.choice
     slack = knapsack.capacity - dual.cost
   }
 
@@ -79,7 +82,6 @@ private struct FilledChoice {
     let start = knapsack.first[item]
     let (old, next) = (start + Int(choice[item]), start + Int(new))
     slack -= knapsack.cost[next] - knapsack.cost[old]
-    loss += knapsack.loss[next] - knapsack.loss[old]
     choice[item] = new
   }
 
@@ -120,6 +122,8 @@ private struct CoreProgram {
     var reduced: Double
     /// Index into `steps`; -1: the dual's choices themselves.
     var last: Int32
+    /// Index into the options of the item being added, not yet a step; -1: none.
+    var pending: Int32
   }
   struct Step {
     var previous: Int32
@@ -173,28 +177,22 @@ private struct CoreProgram {
       saves.append(saves[saves.count - 1] - min(item.options.map(\.cost).min() ?? 0, 0))
       spends.append(spends[spends.count - 1] + max(item.options.map(\.cost).max() ?? 0, 0))
     }
-    var states = [State(cost: 0, reduced: 0, last: -1)]
+    var states = [State(cost: 0, reduced: 0, last: -1, pending: -1)]
     var best: Int32?
     for (position, item) in items.enumerated() {
       let rest = items.count - position - 1
-      var next: [State] = []
-      next.reserveCapacity(states.count * (item.options.count + 1))
-      for state in states {
-        keep(state, saves[rest], spends[rest], in: &next)
-        for option in item.options {
-          var changed = State(
-            cost: state.cost + option.cost, reduced: state.reduced + option.reduced, last: -1)
-          guard isPromising(changed, saves[rest], spends[rest]) else { continue }
-          steps.append(
-            Step(previous: state.last, item: Int32(item.item), choice: option.choice))
-          changed.last = Int32(steps.count - 1)
-          next.append(changed)
-        }
+      states = extended(states, by: item, saves: saves[rest], spends: spends[rest])
+      for index in states.indices where states[index].pending >= 0 {
+        let option = item.options[Int(states[index].pending)]
+        steps.append(
+          Step(previous: states[index].last, item: Int32(item.item), choice: option.choice))
+        states[index].last = Int32(steps.count - 1)
+        states[index].pending = -1
       }
-      states = undominated(next)
-      for state in states where state.cost <= slack {
-        let reached = state.reduced + dual.price * Double(slack - state.cost)
-        if reached < excess { (excess, best) = (reached, state.last) }
+      // Of undominated states the dearest that fits loses least.
+      if let last = states.last(where: { $0.cost <= slack }) {
+        let reached = last.reduced + dual.price * Double(slack - last.cost)
+        if reached < excess { (excess, best) = (reached, last.last) }
       }
       guard steps.count + states.count < stateLimit else {
         complete = false
@@ -204,10 +202,38 @@ private struct CoreProgram {
     return best.map(choices(endingWith:))
   }
 
-  private func keep(
-    _ state: State, _ saves: Int64, _ spends: Int64, in states: inout [State]
-  ) {
-    if isPromising(state, saves, spends) { states.append(state) }
+  /// The states with one more item, by rising cost, each losing less than all cheaper ones.
+  ///
+  /// Each option shifts the whole list, so that the new list is a merge of sorted ones.
+  private func extended(
+    _ states: [State], by item: CoreItem, saves: Int64, spends: Int64
+  ) -> [State] {
+    let stay = Option(choice: 0, cost: 0, reduced: 0)
+    let moves = [stay] + item.options
+    var heads = moves.map { _ in 0 }
+    var kept: [State] = []
+    kept.reserveCapacity(states.count * 2)
+    var least = Double.infinity
+    while true {
+      var from = -1
+      var (cost, reduced) = (Int64.max, Double.infinity)
+      for move in moves.indices where heads[move] < states.count {
+        let state = states[heads[move]]
+        let (moved, lost) = (state.cost + moves[move].cost, state.reduced + moves[move].reduced)
+        if from < 0 || moved < cost || (moved == cost && lost < reduced) {
+          (from, cost, reduced) = (move, moved, lost)
+        }
+      }
+      guard from >= 0 else { return kept }
+      let state = states[heads[from]]
+      heads[from] += 1
+      let loss = reduced - dual.price * Double(cost)
+      let new = State(
+        cost: cost, reduced: reduced, last: state.last, pending: Int32(from - 1))
+      guard loss < least, isPromising(new, saves, spends) else { continue }
+      least = loss
+      kept.append(new)
+    }
   }
 
   /// Whether the items to come may still make it fit and better than the best known.
@@ -215,19 +241,6 @@ private struct CoreProgram {
     guard state.cost - saves <= slack else { return false }
     let unspent = max(slack - state.cost - spends, 0)
     return state.reduced + dual.price * Double(unspent) < excess
-  }
-
-  /// By rising cost, each losing less than all cheaper ones.
-  private func undominated(_ states: [State]) -> [State] {
-    func loss(_ state: State) -> Double { state.reduced - dual.price * Double(state.cost) }
-    var kept: [State] = []
-    var least = Double.infinity
-    for state in states.sorted(by: { ($0.cost, $0.reduced) < ($1.cost, $1.reduced) })
-    where loss(state) < least {
-      least = loss(state)
-      kept.append(state)
-    }
-    return kept
   }
 
   private func choices(endingWith last: Int32) -> [UInt8] {

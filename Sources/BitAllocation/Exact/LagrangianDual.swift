@@ -41,28 +41,37 @@ struct LagrangianDual: Sendable {
 /// An item whose choice is the same on both sides keeps it in between, so that each step looks at
 /// fewer items; pivots are medians of sampled slopes, as in quickselect, and at the end the slope
 /// between the two sides themselves (Kelley's cutting plane in one dimension), which is exact.
+/// Sums only ever gain terms: a loss of 10¹² that is taken back would leave its rounding behind.
 private struct DualSearch {
   struct Side {
-    var loss: Double
-    var cost: Int64
+    var loss = 0.0
+    var cost: Int64 = 0
+
+    mutating func add(_ loss: Double, _ cost: Int64) {
+      self.loss += loss
+      self.cost += cost
+    }
+
+    func value(at λ: Double, capacity: Int64) -> Double { loss + λ * Double(cost - capacity) }
   }
 
   let knapsack: Knapsack
-  private(set) var cheap: Side
-  private(set) var dear: Side
+  private(set) var cheap = Side()
+  private(set) var dear = Side()
+  /// What the items that are no longer active sum to.
+  private var decided = Side()
   private(set) var cheapChoice: [UInt8]
   private(set) var dearChoice: [UInt8]
-  private(set) var active: [Int32]
+  private(set) var active: [Int32] = []
   private(set) var price = 0.0
   private(set) var bound = 0.0
 
   init(_ knapsack: Knapsack) {
     self.knapsack = knapsack
     let items = knapsack.items
-    var (cheap, dear) = (Side(loss: 0, cost: 0), Side(loss: 0, cost: 0))
     var (cheapChoice, dearChoice) = ([UInt8](repeating: 0, count: items), [UInt8]())
     dearChoice = cheapChoice
-    var active: [Int32] = []
+    var (cheap, dear, decided, active) = (Side(), Side(), Side(), [Int32]())
     knapsack.loss.withUnsafeBufferPointer { loss in
       knapsack.cost.withUnsafeBufferPointer { cost in
         for item in 0..<items {
@@ -72,17 +81,19 @@ private struct DualSearch {
             if (cost[choice], loss[choice]) < (cost[low], loss[low]) { low = choice }
             if (loss[choice], cost[choice]) < (loss[best], cost[best]) { best = choice }
           }
-          cheap.loss += loss[low]
-          cheap.cost += cost[low]
-          dear.loss += loss[best]
-          dear.cost += cost[best]
+          cheap.add(loss[low], cost[low])
+          dear.add(loss[best], cost[best])
           cheapChoice[item] = UInt8(truncatingIfNeeded: low - start)
           dearChoice[item] = UInt8(truncatingIfNeeded: best - start)
-          if low != best { active.append(Int32(item)) }
+          if low == best {
+            decided.add(loss[low], cost[low])
+          } else {
+            active.append(Int32(item))
+          }
         }
       }
     }
-    (self.cheap, self.dear) = (cheap, dear)
+    (self.cheap, self.dear, self.decided) = (cheap, dear, decided)
     (self.cheapChoice, self.dearChoice) = (cheapChoice, dearChoice)
     self.active = active
   }
@@ -95,19 +106,22 @@ private struct DualSearch {
       return
     }
     while true {
-      let chord = (cheap.loss - dear.loss) / Double(dear.cost - cheap.cost)
       if active.count > 512 {
         let before = active.count
-        step(at: sampledSlope() ?? chord)
+        _ = step(at: sampledSlope() ?? chord)
         if active.count < before { continue }
       }
-      price = (cheap.loss - dear.loss) / Double(dear.cost - cheap.cost)
-      bound = cheap.loss + price * Double(cheap.cost - knapsack.capacity)
+      price = chord
       let (before, sides) = (active.count, (cheap.cost, dear.cost))
-      step(at: price)
+      bound = step(at: price)
       // No vertex below the chord between the two sides: the chord is the dual at its maximum.
       if active.count == before, sides == (cheap.cost, dear.cost) { return }
     }
+  }
+
+  /// The slope between the two sides.
+  private var chord: Double {
+    max((cheap.loss - dear.loss) / Double(dear.cost - cheap.cost), 0)
   }
 
   /// The median slope of some sixty active items.
@@ -128,39 +142,45 @@ private struct DualSearch {
   }
 
   /// Minimizers at λ take the place of the side on which their cost lies, if they are better than
-  /// both sides at λ.
-  private mutating func step(at λ: Double) {
-    var fixed = cheap
+  /// both sides at λ or lie between them.
+  ///
+  /// - Returns: L(λ).
+  private mutating func step(at λ: Double) -> Double {
     var middle = [UInt8](repeating: 0, count: active.count)
-    var (loss, cost) = (0.0, Int64(0))
+    var (low, side, high) = (decided, decided, decided)
     knapsack.loss.withUnsafeBufferPointer { losses in
       knapsack.cost.withUnsafeBufferPointer { costs in
         for (position, item) in active.enumerated() {
           let item = Int(item)
           let start = knapsack.first[item]
-          let low = start + Int(cheapChoice[item])
-          var best = low
-          var value = losses[low] + λ * Double(costs[low])
+          let (cheapest, dearest) = (start + Int(cheapChoice[item]), start + Int(dearChoice[item]))
+          var best = cheapest
+          var value = losses[best] + λ * Double(costs[best])
+          // A tie stays with the cheap side.
           let margin = abs(value) * 1e-15
-          for choice in start..<knapsack.first[item + 1] where choice != low {
+          for choice in start..<knapsack.first[item + 1] where choice != cheapest {
             let other = losses[choice] + λ * Double(costs[choice])
-            // A tie stays with the cheap side, or with the dear one once that is strictly better.
             if other < value - margin { (best, value) = (choice, other) }
           }
           middle[position] = UInt8(truncatingIfNeeded: best - start)
-          loss += losses[best]
-          cost += costs[best]
-          fixed.loss -= losses[low]
-          fixed.cost -= costs[low]
+          low.add(losses[cheapest], costs[cheapest])
+          side.add(losses[best], costs[best])
+          high.add(losses[dearest], costs[dearest])
         }
       }
     }
-    let side = Side(loss: fixed.loss + loss, cost: fixed.cost + cost)
-    let value = side.loss + λ * Double(side.cost)
-    let line = min(
-      cheap.loss + λ * Double(cheap.cost), dear.loss + λ * Double(dear.cost))
-    guard value < line - abs(line) * 1e-15 || side.cost > cheap.cost && side.cost < dear.cost
-    else { return }
+    (cheap, dear) = (low, high)
+    let capacity = knapsack.capacity
+    let value = side.value(at: λ, capacity: capacity)
+    let line = min(low.value(at: λ, capacity: capacity), high.value(at: λ, capacity: capacity))
+    if value < line - abs(line) * 1e-15 || side.cost > cheap.cost && side.cost < dear.cost {
+      replace(by: side, middle)
+    }
+    return min(value, line)
+  }
+
+  /// Puts a side in the place of the one that it is on, and settles the items that now agree.
+  private mutating func replace(by side: Side, _ middle: [UInt8]) {
     if side.cost <= knapsack.capacity {
       cheap = side
       for (position, item) in active.enumerated() { cheapChoice[Int(item)] = middle[position] }
@@ -168,6 +188,16 @@ private struct DualSearch {
       dear = side
       for (position, item) in active.enumerated() { dearChoice[Int(item)] = middle[position] }
     }
-    active.removeAll { cheapChoice[Int($0)] == dearChoice[Int($0)] }
+    var undecided: [Int32] = []
+    for item in active {
+      let choice = cheapChoice[Int(item)]
+      if choice == dearChoice[Int(item)] {
+        let index = knapsack.first[Int(item)] + Int(choice)
+        decided.add(knapsack.loss[index], knapsack.cost[index])
+      } else {
+        undecided.append(item)
+      }
+    }
+    active = undecided
   }
 }
