@@ -65,7 +65,9 @@ extension ChoiceProblem {
   }
 
   /// Losses that have nothing to do with the levels.
-  static func rugged(items: Int, levels: Int, seed: UInt64, sizes: [Int64]? = nil)
+  static func rugged(
+    items: Int, levels: Int, seed: UInt64, sizes: [Int64]? = nil
+  )
     -> ChoiceProblem
   {
     var random = SeededGenerator(seed: seed)

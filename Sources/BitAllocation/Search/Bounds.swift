@@ -48,6 +48,33 @@ struct Bounds: Sendable {
       slots, bound, rows, cost, members
     )
   }
+
+  /// One sum per bound.
+  func sums(of plan: [UInt8]) -> [Int64] {
+    precondition(plan.count == items, "\(plan.count) levels, \(items) items")
+    var sums = [Int64](repeating: 0, count: capacities.count)
+    // Spans and a local array: the loop is most of a search's time, and would otherwise load the
+    // addresses of all arrays again for every item.
+    let (plan, slots, bound, rows, cost) = (plan.span, slots.span, bound.span, rows.span, cost.span)
+    if sums.count == 1, bound.count == items {
+      // One limit over all items, the usual case, is summed in a register.
+      var total: Int64 = 0
+      for item in 0..<items { total += cost[rows[item] &+ Int(plan[item])] }
+      return [total]
+    }
+    var total = sums.mutableSpan
+    var start = 0
+    for item in 0..<items {
+      let end = slots[item &+ 1]
+      var place = rows[item] &+ Int(plan[item]) &* (end &- start)
+      while start < end {
+        total[Int(bound[start])] += cost[place]
+        place &+= 1
+        start &+= 1
+      }
+    }
+    return sums
+  }
 }
 
 /// A plan in the making, with its sums kept up to date.
@@ -76,12 +103,7 @@ struct Draft: Sendable {
 
   private mutating func sumUp() {
     changes.removeAll(keepingCapacity: true)
-    sums = [Int64](repeating: 0, count: bounds.capacities.count)
-    for item in 0..<bounds.items {
-      let (start, count) = (bounds.slots[item], bounds.slots[item + 1] - bounds.slots[item])
-      let row = bounds.rows[item] + Int(levels[item]) * count
-      for slot in 0..<count { sums[Int(bounds.bound[start + slot])] += bounds.cost[row + slot] }
-    }
+    sums = bounds.sums(of: levels)
     violated = sums.indices.count { sums[$0] > bounds.capacities[$0] }
   }
 

@@ -117,11 +117,13 @@ extension SearchState {
     guard members > 1 else { return 0 }
     let width = 1 + Int(population.lazy.map { $0.max() ?? 0 }.max() ?? 0)
     var counts = [Int32](repeating: 0, count: items * width)
+    var cells = counts.mutableSpan
     for member in population {
-      var cell = 0
-      for level in member {
-        counts[cell &+ Int(level)] &+= 1
-        cell &+= width
+      let levels = member.span
+      var start = 0
+      for item in levels.indices {
+        cells[start &+ Int(levels[item])] &+= 1
+        start &+= width
       }
     }
     let agreeing = counts.reduce(into: 0) { $0 += Int($1) * (Int($1) - 1) }
