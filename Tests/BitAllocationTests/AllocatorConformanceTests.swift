@@ -17,6 +17,19 @@ struct AllocatorConformanceTests {
     do { return try makeCases() } catch { fatalError("\(error)") }
   }()
 
+  /// Enough to search, few enough for many budgets.
+  static var briefSearch: SearchOptions {
+    var options = SearchOptions()
+    options.generations = 6
+    options.population = 16
+    options.offspring = 16
+    options.groupRule = GroupRule.none
+    options.survivors = [4, 1]
+    options.stageTokens = [1, 2]
+    options.evaluations = 64
+    return options
+  }
+
   static func makeCases() throws -> [Case] {
     let paper = try SensitivityTable.grid(layers: 3, experts: 8, levels: [2, 2.5, 3, 3.5, 4])
     let binary = try SensitivityTable.grid(layers: 4, experts: 8, levels: [2, 4])
@@ -26,8 +39,10 @@ struct AllocatorConformanceTests {
         testDescription: "uniform", allocator: UniformAllocator(), table: paper,
         budgets: [2, 2.5, 3, 3.5, 4])
     ]
-    for name in Allocators.names where name != "uniform" {
-      let usual = try Allocators.named(name)
+    // PMQ demands counts of its own; EvoPress has nothing to switch among units of unequal sizes
+    // unless it may switch any.
+    for name in Allocators.names where name != "uniform" && name != "pmq" {
+      let usual = try Allocators.named(name, search: briefSearch)
       cases += [
         Case(testDescription: "\(name), grid", allocator: usual, table: paper, budgets: dense),
         Case(
@@ -81,6 +96,7 @@ struct AllocatorConformanceTests {
       let certificate = try #require(result.certificate)
       #expect(certificate.objective == test.table.loss(of: result.plan))
       #expect(certificate.lowerBound <= certificate.objective)
+      guard !test.testDescription.contains("of five") else { continue }
       let best = try ExactAllocator().allocate(test.problem(budget: budget), seed: 0)
       let optimum = try #require(best.objective)
       #expect(best.certificate?.isOptimal == true)

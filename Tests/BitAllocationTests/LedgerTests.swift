@@ -85,7 +85,10 @@ struct LedgerTests {
     #expect(Ledger.values(of: []).isEmpty)
     let attention = [Self.module(.attention, weights: 1280, bits: 4)]
     #expect(Ledger.expertCodeBits.value(of: attention) == nil)
-    #expect(Set(Ledger.values(of: attention).keys) == ["paper-code-bits", "with-metadata"])
+    #expect(
+      Set(Ledger.values(of: attention).keys) == [
+        "paper-code-bits", "with-metadata", "evopress", "modelopt-effective-bits",
+      ])
   }
 
   @Test("an allocation reads the ledgers over attention where it is given")
@@ -98,7 +101,11 @@ struct LedgerTests {
           table: table, budget: Budget(experts: 2.5, attention: 4), attention: attention), seed: 0
       ).bits
     }
-    #expect(try bits() == ["expert-code-bits": 2.5, "paper-code-bits": 2.8])
+    #expect(
+      try bits() == [
+        "expert-code-bits": 2.5, "alphaq-bpp": 2.5, "paper-code-bits": 2.8, "evopress": 2.8,
+        "modelopt-effective-bits": 2.8,
+      ])
     var units = table.units
     for unit in units.indices {
       for level in units[unit].levels.indices { units[unit].levels[level].metadataBits = 16 }

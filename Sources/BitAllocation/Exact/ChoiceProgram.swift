@@ -28,6 +28,15 @@ struct ChoiceProgram: Sendable {
       isOptimal: search.isOptimal, price: prices.limits)
   }
 
+  /// The linear relaxation: a bound below every plan, and for each limit the loss that one more
+  /// whole number of its resource would save; nil if it is infeasible.
+  func relaxation() -> (bound: Double, price: [Double])? {
+    guard let (prices, _) = prices() else { return nil }
+    let priced = PricedChoices(
+      problem, limitPrices: prices.limits, requirementPrices: prices.requirements)
+    return (priced.bound, prices.limits)
+  }
+
   /// The least sum of a limit's resource over its items under all other limits and requirements.
   ///
   /// - Parameters:

@@ -78,8 +78,9 @@ public struct Allocation: Sendable, Equatable {
     let modules = chosen.map { QuantizedModule($0.unit, $0.level) } + problem.attention
     var values = Ledger.values(of: modules)
     if !modules.contains(where: { $0.part == .attention }) {
-      values[Ledger.paperCodeBits.rawValue] = nil
-      values[Ledger.withMetadata.rawValue] = nil
+      for ledger in Ledger.allCases where ledger.counts(.attention) {
+        values[ledger.rawValue] = nil
+      }
     }
     if chosen.contains(where: { $0.level.metadataBits == nil }) {
       values[Ledger.withMetadata.rawValue] = nil
