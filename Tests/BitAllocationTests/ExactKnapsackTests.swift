@@ -119,7 +119,7 @@ struct ExactKnapsackTests {
         }
       }
       // The maximum is at a kink: a slope between two choices of an item, or 0.
-      var greatest = value(0)
+      var (greatest, at) = (value(0), 0.0)
       for item in 0..<knapsack.items {
         let choices = knapsack.first[item]..<knapsack.first[item + 1]
         for low in choices {
@@ -127,12 +127,13 @@ struct ExactKnapsackTests {
             let slope =
               (knapsack.loss[low] - knapsack.loss[high])
               / Double(knapsack.cost[high] - knapsack.cost[low])
-            if slope > 0 { greatest = max(greatest, value(slope)) }
+            if slope > 0, value(slope) > greatest { (greatest, at) = (value(slope), slope) }
           }
         }
       }
-      // Terms of the size of λ·capacity cancel.
-      let size = abs(greatest) + dual.price * Double(knapsack.capacity) + knapsack.magnitude
+      // Terms of the size of λ·cost cancel, at the dual's λ and at the one found here.
+      let spent = knapsack.capacity + Knapsack.ends(knapsack.first, knapsack.cost).most
+      let size = abs(greatest) + max(dual.price, at) * Double(spent) + knapsack.magnitude
       #expect(abs(dual.bound - greatest) <= 1e-12 * size, "\(kind) \(round)")
       #expect(dual.cost <= knapsack.capacity)
     }
