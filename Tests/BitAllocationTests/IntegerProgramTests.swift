@@ -133,4 +133,23 @@ struct IntegerProgramTests {
       #expect(program.solve() == program.solve())
     }
   }
+
+  @Test("the solvers print nothing")
+  func silent() async {
+    let result = await #expect(
+      processExitsWith: .success, observing: [\.standardOutputContent, \.standardErrorContent]
+    ) {
+      var row = IntegerProgram.Row()
+      for column in 0..<40 { row.append(Int64(1000 + 37 * column % 211), column: column) }
+      row.upper = 20_011
+      let losses = (0..<40).map { -Double(1000 + 53 * $0 % 197) }
+      let program = IntegerProgram(objective: losses, rows: [row])
+      guard program.relaxation() != nil, case .solved = program.solve(timeLimit: .seconds(5)) else {
+        exit(EXIT_FAILURE)
+      }
+      fflush(nil)
+    }
+    #expect(result?.standardOutputContent.isEmpty == true)
+    #expect(result?.standardErrorContent.isEmpty == true)
+  }
 }
