@@ -140,7 +140,7 @@ struct ChoiceProgramTests {
 
   @Test("costs of billions are not exceeded by a unit, where the solver's tolerance would")
   func largeCosts() throws {
-    var generator = SeededGenerator(seed: 24)
+    var generator = SeededGenerator(seed: 7724)
     for round in 0..<40 {
       let items = 8
       var (first, loss, cost) = ([0], [Double](), [Int64]())
