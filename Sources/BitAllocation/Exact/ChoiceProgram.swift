@@ -5,6 +5,8 @@
 /// 2. The choices of least reduced loss make a small program around the bound's minimizers.
 /// 3. A plan found at `excess` above the bound is optimal if all choices of reduced loss up to
 ///    `excess` took part; else the program with these has the optimum.
+/// 4. Where the plan's loss rules out the losses that set the solver's scale, all is repeated
+///    without them: beside a loss of 10¹² the solver does not see one of 10⁻³.
 struct ChoiceProgram: Sendable {
   let problem: ChoiceProblem
 
@@ -16,16 +18,28 @@ struct ChoiceProgram: Sendable {
   /// - Returns: nil if no plan meets limits and requirements.
   /// - Throws: ``ProgramUndecided`` if time was up before a plan was found.
   func solve(timeLimit: Duration? = nil) throws(ProgramUndecided) -> ProgramSolution? {
-    guard let (prices, known) = prices() else { return nil }
-    let priced = PricedChoices(
-      problem, limitPrices: prices.limits, requirementPrices: prices.requirements)
-    var search = CoreSearch(problem, priced, deadline: timeLimit.map { .now + $0 })
-    search.offer(known)
-    try search.run()
-    guard let best = search.best else { return nil }
-    return ProgramSolution(
-      choice: best, loss: search.loss, lowerBound: min(priced.bound, search.loss),
-      isOptimal: search.isOptimal, price: prices.limits)
+    let deadline = timeLimit.map { ContinuousClock.now + $0 }
+    var allowed = [Bool](repeating: true, count: problem.loss.count)
+    var known: ProgramSolution?
+    while let (prices, near) = prices(allowed) {
+      let priced = PricedChoices(
+        problem, allowed: allowed, limitPrices: prices.limits,
+        requirementPrices: prices.requirements)
+      var search = CoreSearch(problem, priced, deadline: deadline)
+      search.offer(near)
+      search.offer(known?.choice)
+      try search.run()
+      guard let best = search.best else { break }
+      let solution = ProgramSolution(
+        choice: best, loss: search.loss, lowerBound: min(priced.bound, search.loss),
+        isOptimal: search.isOptimal, price: prices.limits)
+      let promising = problem.choices(lossWithin: solution.loss)
+      guard problem.spread(of: promising) * 1000 < problem.spread(of: allowed) else {
+        return solution
+      }
+      (allowed, known) = (promising, solution)
+    }
+    return known
   }
 
   /// The linear relaxation: a bound below every plan, and for each limit the loss that one more
@@ -65,7 +79,7 @@ struct ChoiceProgram: Sendable {
   }
 
   /// Prices, and choices that may meet everything; nil if the linear relaxation is infeasible.
-  private func prices() -> (Prices, known: [UInt8]?)? {
+  private func prices(_ allowed: [Bool]) -> (Prices, known: [UInt8]?)? {
     guard !problem.limits.isEmpty || !problem.requirements.isEmpty else {
       return (Prices(limits: [], requirements: []), nil)
     }
@@ -77,8 +91,8 @@ struct ChoiceProgram: Sendable {
       guard let dual = LagrangianDual(knapsack) else { return nil }
       return (Prices(limits: [dual.price], requirements: []), dual.choice)
     }
-    let free = PricedChoices(problem, limitPrices: [], requirementPrices: [])
-    let (program, _) = problem.program(around: free.best) { _ in true }
+    let free = PricedChoices(problem, allowed: allowed)
+    let (program, _) = problem.program(around: free.best) { allowed[$0] }
     guard let relaxation = program.relaxation() else { return nil }
     // A price of the wrong sign is the solver's rounding.
     let duals = relaxation.rowDuals.prefix(problem.limits.count + problem.requirements.count)
@@ -145,7 +159,7 @@ private struct CoreSearch {
       isOptimal = true
       return
     }
-    let ladder = priced.reduced.filter { $0 > 0 }.sorted()
+    let ladder = priced.reduced.filter { $0 > 0 && $0.isFinite }.sorted()
     var taken = 64 + 16 * (problem.limits.count + problem.requirements.count)
     while true {
       let reach = min(taken < ladder.count ? ladder[taken] : .infinity, excess)
@@ -168,7 +182,7 @@ private struct CoreSearch {
   private mutating func solve(reach: Double) -> IntegerProgram.Outcome {
     let margin = 1e-12 * (abs(priced.bound) + (reach.isFinite ? reach : 0))
     var (program, choices) = problem.program(around: priced.best) {
-      priced.reduced[$0] <= reach + margin
+      priced.reduced[$0].isFinite && priced.reduced[$0] <= reach + margin
     }
     for _ in 0..<Self.refusals {
       let left = deadline.map { max($0 - .now, .zero) }
@@ -188,6 +202,29 @@ private struct CoreSearch {
 }
 
 extension ChoiceProblem {
+  /// Which choices can be part of a plan of at most this loss: the others alone lose more, even with
+  /// every other item at its best.
+  fileprivate func choices(lossWithin loss: Double) -> [Bool] {
+    let least = (0..<items).map { self.loss[choices(of: $0)].min() ?? 0 }
+    let sum = least.reduce(0, +)
+    let excess = loss - sum + 1e-12 * (abs(loss) + abs(sum))
+    var within = [Bool](repeating: true, count: self.loss.count)
+    for item in 0..<items {
+      for choice in choices(of: item) {
+        within[choice] = self.loss[choice] - least[item] <= excess
+      }
+    }
+    return within
+  }
+
+  /// The greatest difference of allowed losses of an item.
+  fileprivate func spread(of allowed: [Bool]) -> Double {
+    (0..<items).reduce(0) { spread, item in
+      let losses = choices(of: item).lazy.filter { allowed[$0] }.map { loss[$0] }
+      return max(spread, (losses.max() ?? 0) - (losses.min() ?? 0))
+    }
+  }
+
   /// The program in which each item has its base choice unless one of its kept choices is taken.
   ///
   /// Rows are limits, then requirements, then items with several kept choices. The coefficients are

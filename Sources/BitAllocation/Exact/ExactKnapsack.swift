@@ -71,7 +71,7 @@ private struct FilledChoice {
       return (Int(item), high - low)
     }.sorted { ($0.cost, $1.item) > ($1.cost, $0.item) }
     for step in steps where step.cost <= slack { set(step.item, to: dual.dearer[step.item]) }
-    var rounds = knapsack.items > 100_000 ? 1 : 64
+    var rounds = knapsack.items > 100_000 ? 8 : 64
     while slack > 0, rounds > 0, let best = bestChange() {
       set(best.item, to: best.choice)
       rounds -= 1
@@ -180,6 +180,8 @@ private struct CoreProgram {
     var states = [State(cost: 0, reduced: 0, last: -1, pending: -1)]
     var best: Int32?
     for (position, item) in items.enumerated() {
+      // What was found on the way may have settled all items to come.
+      guard item.options.contains(where: { $0.reduced < excess }) else { break }
       let rest = items.count - position - 1
       states = extended(states, by: item, saves: saves[rest], spends: spends[rest])
       for index in states.indices where states[index].pending >= 0 {

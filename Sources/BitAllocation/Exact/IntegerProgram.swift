@@ -73,7 +73,8 @@ struct IntegerProgram: Sendable {
           matrix.values, matrix.zeros, matrix.ones, matrix.objective, matrix.lower, matrix.upper)
         for column in objective.indices { Cbc_setInteger(model, Int32(column)) }
         Cbc_setLogLevel(model, 0)
-        for (name, value) in Self.parameters { Cbc_setParameter(model, name, value) }
+        let parameters = matrix.isCoarse ? Self.parameters + Self.plainSearch : Self.parameters
+        for (name, value) in parameters { Cbc_setParameter(model, name, value) }
         if let timeLimit {
           Cbc_setParameter(model, "seconds", "\(max(timeLimit / .seconds(1), 0.001))")
         }
@@ -119,6 +120,10 @@ struct IntegerProgram: Sendable {
     ("ratioGap", "0"), ("allowableGap", "0"), ("increment", "1e-7"), ("threads", "0"),
     ("randomSeed", "1"), ("randomCbcSeed", "1"), ("timeMode", "elapsed"),
   ]
+
+  /// With coefficients of billions, preprocessing and cuts were seen to cut off the optimum: their
+  /// tolerance, relative to the row, is then more than a unit.
+  private static let plainSearch = [("preprocess", "off"), ("cutsOnOff", "off")]
 }
 
 private let solver = Mutex(())
@@ -145,6 +150,9 @@ private struct ColumnMatrix {
   let objective: [Double]
   let zeros: [Double]
   let ones: [Double]
+
+  /// Whether a unit of a row may be within the solver's relative tolerance.
+  var isCoarse: Bool { values.contains { abs($0) > 0x1p20 } }
 
   init(_ program: IntegerProgram) {
     let divisors = program.rows.map(\.divisor)

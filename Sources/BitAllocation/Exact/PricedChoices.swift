@@ -9,10 +9,19 @@ struct PricedChoices: Sendable {
   let bound: Double
   /// The minimizer of each item, counted from its first choice.
   let best: [UInt8]
-  /// One value per choice: what it adds to the bound when it takes the minimizer's place.
+  /// One value per choice: what it adds to the bound when it takes the minimizer's place; infinite
+  /// where it is not allowed.
   let reduced: [Double]
 
-  init(_ problem: ChoiceProblem, limitPrices: [Double], requirementPrices: [Double]) {
+  /// - Parameters:
+  ///   - problem: The problem.
+  ///   - allowed: One value per choice, at least one of each item true.
+  ///   - limitPrices: λ.
+  ///   - requirementPrices: μ.
+  init(
+    _ problem: ChoiceProblem, allowed: [Bool], limitPrices: [Double] = [],
+    requirementPrices: [Double] = []
+  ) {
     var priced = problem.loss
     var constant = 0.0
     func charge(
@@ -38,7 +47,10 @@ struct PricedChoices: Sendable {
     for item in 0..<problem.items {
       let choices = problem.choices(of: item)
       var minimizer = choices.lowerBound
-      for choice in choices where priced[choice] < priced[minimizer] { minimizer = choice }
+      for choice in choices {
+        if !allowed[choice] { priced[choice] = .infinity }
+        if priced[choice] < priced[minimizer] { minimizer = choice }
+      }
       best[item] = UInt8(truncatingIfNeeded: minimizer - choices.lowerBound)
       let minimum = priced[minimizer]
       least += minimum
