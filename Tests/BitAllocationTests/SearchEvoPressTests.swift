@@ -89,8 +89,8 @@ struct SearchEvoPressTests {
       let weight = Double(1 + item) * (item < 10 ? 0.01 : 1)
       return [weight, weight / 4, weight / 16, weight / 64]
     }
-    let sizes = [Int64](repeating: 2, count: 10) + [Int64](repeating: 3, count: 10)
-    let problem = ChoiceProblem.plain(losses: losses, sizes: sizes, capacity: 100)
+    let sizes = [Int64](repeating: 2, count: 10) + [Int64](repeating: 4, count: 10)
+    let problem = ChoiceProblem.plain(losses: losses, sizes: sizes, capacity: 120)
     func sums(_ plan: [UInt8]) -> [Int] {
       [plan[..<10], plan[10...]].map { $0.reduce(0) { $0 + Int($1) } }
     }
@@ -117,7 +117,7 @@ struct SearchEvoPressTests {
     #expect(uniform.evaluations == 1)
     let between = ChoiceProblem.plain(losses: losses, capacity: 22)
     let drawn = try search.search(between, fitness: .surrogate, seed: 1)
-    #expect(drawn.choice.count { $0 == 2 } == 4)
-    #expect(drawn.choice.count { $0 == 1 } == 5)
+    #expect(drawn.choice.reduce(0) { $0 + Int($1) + 1 } == 22)
+    #expect(drawn.evaluations > 1)
   }
 }

