@@ -55,6 +55,35 @@ struct CalibrationOptionTests {
     #expect(sample.sequences.map { $0[0] } == [1, 1, 1, 1, 1, 1, 2, 2])
   }
 
+  @Test(
+    "sums do not depend on how many rows of the triangle are computed together",
+    arguments: [1, 7, 32, 45, 90, 512], [MomentStorage.full, .blockDiagonal(blockSize: 40)])
+  func panels(panel: Int, storage: MomentStorage) {
+    // 90 channels: 7 and 32 leave a narrower last panel, 40 a smaller last block.
+    let (width, rows) = (90, 70)
+    var random = SeededGenerator(seed: 3)
+    let x = (0..<width * rows).map { _ in Float(random.below(2001)) / 1000 - 1 }
+    var sum = MomentSum(width: width, storage: storage, panel: panel)
+    x.withUnsafeBufferPointer { x in
+      guard let x = x.baseAddress else { return }
+      sum.add(x, rows: rows, product: ScratchBuffer(), gathered: ScratchBuffer())
+    }
+    var expected = SymmetricMatrix(order: width)
+    for row in 0..<width {
+      for column in 0...row {
+        expected.packed[row * (row + 1) / 2 + column] = Float(
+          (0..<rows).reduce(0.0) {
+            $0 + Double(x[$1 * width + row]) * Double(x[$1 * width + column])
+          })
+      }
+    }
+    let blocks = SecondMoments(expected, keeping: storage).blocks.flatMap(\.packed)
+    #expect(sum.elements.count == blocks.count)
+    // 70 products of at most 1 summed in f32.
+    let bound = Float(rows * rows) * .ulpOfOne
+    #expect(zip(sum.elements, blocks).allSatisfy { abs($0 - $1) <= bound })
+  }
+
   /// Statistics of the golden sequences in a new folder.
   private func calibrated(
     _ options: CalibrationOptions, _ model: TinyMixtral, in folder: TemporaryFolder
