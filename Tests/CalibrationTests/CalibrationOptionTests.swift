@@ -41,6 +41,37 @@ struct CalibrationOptionTests {
     }
   }
 
+  @Test("documents that are long enough give one window each, those too short none")
+  func documents() throws {
+    // Token t of document d is 100 d + t; documents 0, 3, 6 and 9 have less than a window.
+    let lengths = [9, 10, 11, 0, 30, 10, 5, 12, 99, 1]
+    let text = CalibrationSample.Documents(path: "a.txt", count: 10) { document in
+      (0..<lengths[document]).map { Int32(100 * document + $0) }
+    }
+    let all = try CalibrationSample(ofDocuments: [text], count: 6, context: 10, seed: 1)
+    #expect(Set(all.sequences.map { $0[0] / 100 }) == [1, 2, 4, 5, 7, 8])
+    for window in all.sequences {
+      #expect(window == Array(window[0]..<window[0] + 10))
+      #expect(Int(window[0] % 100) + 10 <= lengths[Int(window[0]) / 100])
+    }
+    let again = try CalibrationSample(ofDocuments: [text], count: 6, context: 10, seed: 1)
+    let other = try CalibrationSample(ofDocuments: [text], count: 6, context: 10, seed: 2)
+    #expect(again.sequences == all.sequences && other.sequences != all.sequences)
+    #expect(
+      throws: TextCorpusError.tooFewDocuments(path: "a.txt", found: 6, needed: 7, context: 10)
+    ) { try CalibrationSample(ofDocuments: [text], count: 7, context: 10, seed: 1) }
+  }
+
+  @Test("windows of a document start everywhere in it, also where they end with it")
+  func documentWindows() throws {
+    let text = CalibrationSample.Documents(path: "a.txt", count: 400) { _ in Array(0..<13) }
+    let sample = try CalibrationSample(ofDocuments: [text], count: 400, context: 10, seed: 0)
+    let starts = (0...3).map { start in sample.sequences.count { $0[0] == Int32(start) } }
+    #expect(starts.reduce(0, +) == 400)
+    // 100 each, with a standard deviation of 8.7; five of them.
+    #expect(starts.allSatisfy { abs($0 - 100) < 44 })
+  }
+
   @Test("texts get whole windows in proportion to their weights")
   func weights() throws {
     #expect(CalibrationSample.shares(of: [1, 1, 1], count: 64) == [22, 21, 21])
