@@ -10,6 +10,9 @@ public struct CalibrationSample: Sendable {
     case windows
     /// As GPTQ's code draws them: Python's generator, `random.randint(0, tokens − context − 1)`.
     case gptq
+    /// One window, anywhere in it, of each of so many documents that are long enough, as samples of
+    /// C4 are drawn; ``TextCorpus/documents`` says what a document is.
+    case documents
   }
 
   /// A tokenized text and its share of the windows.
@@ -23,6 +26,21 @@ public struct CalibrationSample: Sendable {
     }
   }
 
+  /// A text as its documents, and its share of the windows.
+  public struct Documents: Sendable {
+    public let path: String
+    public let count: Int
+    public let weight: Double
+    /// Token ids of a document, by its index; asked only for those that are drawn.
+    public let tokens: @Sendable (Int) -> [Int32]
+
+    public init(
+      path: String, count: Int, weight: Double = 1, tokens: @escaping @Sendable (Int) -> [Int32]
+    ) {
+      (self.path, self.count, self.weight, self.tokens) = (path, count, weight, tokens)
+    }
+  }
+
   /// Token ids, `count` windows of `context`.
   public let sequences: [[Int32]]
 
@@ -33,12 +51,13 @@ public struct CalibrationSample: Sendable {
   ///     the earlier one.
   ///   - count: Windows in all.
   ///   - context: Tokens of a window.
-  ///   - sampling: How starts are drawn.
+  ///   - sampling: How starts are drawn; documents have ``init(ofDocuments:count:context:seed:)``.
   ///   - seed: Of the draw; with ``Sampling/gptq`` what Python's `random.seed` gets.
   /// - Throws: ``TextCorpusError/tooShort(path:tokens:context:)``.
   public init(
     of texts: [Text], count: Int, context: Int, sampling: Sampling, seed: UInt64
   ) throws(TextCorpusError) {
+    precondition(sampling != .documents, "documents sampled as texts")
     var draw = Draw(sampling, seed: seed)
     var sequences: [[Int32]] = []
     for (text, share) in zip(texts, Self.shares(of: texts.map(\.weight), count: count)) {
@@ -51,6 +70,40 @@ public struct CalibrationSample: Sendable {
       for _ in 0..<share {
         let start = draw.next(below: starts)
         sequences.append(Array(text.tokens[start..<start + context]))
+      }
+    }
+    self.sequences = sequences
+  }
+
+  /// Draws documents in random order, none twice, and one window of each with `context` tokens.
+  ///
+  /// The published code draws documents until one is long enough, so that one may come twice; it
+  /// takes no window that ends with the document.
+  ///
+  /// - Parameters:
+  ///   - texts: At least one, weights positive; shares are those of texts.
+  ///   - count: Windows in all.
+  ///   - context: Tokens of a window.
+  ///   - seed: Of the draw.
+  /// - Throws: ``TextCorpusError/tooFewDocuments(path:found:needed:context:)``.
+  public init(
+    ofDocuments texts: [Documents], count: Int, context: Int, seed: UInt64
+  ) throws(TextCorpusError) {
+    var generator = SeededGenerator(seed: seed)
+    var sequences: [[Int32]] = []
+    for (text, share) in zip(texts, Self.shares(of: texts.map(\.weight), count: count)) {
+      var order = Array(0..<text.count)
+      generator.shuffle(&order)
+      var found = 0
+      for document in order where found < share {
+        let tokens = text.tokens(document)
+        guard tokens.count >= context else { continue }
+        let start = generator.below(tokens.count - context + 1)
+        sequences.append(Array(tokens[start..<start + context]))
+        found += 1
+      }
+      guard found == share else {
+        throw .tooFewDocuments(path: text.path, found: found, needed: share, context: context)
       }
     }
     self.sequences = sequences

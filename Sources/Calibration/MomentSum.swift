@@ -10,10 +10,19 @@ struct MomentSum {
   private var sums: [Double]
 
   private static let block = 4096
+  private let panel: Int
 
-  init(width: Int, storage: MomentStorage) {
+  /// A zero sum.
+  ///
+  /// - Parameters:
+  ///   - width: Channels.
+  ///   - storage: What is kept.
+  ///   - panel: Rows of the triangle computed together: half of their squares on the diagonal is
+  ///     computed in vain, and f32 memory of `panel · width` is needed.
+  init(width: Int, storage: MomentStorage, panel: Int = 512) {
     self.width = width
     self.storage = storage
+    self.panel = panel
     sums = [Double](repeating: 0, count: storage.elementCount(order: width))
   }
 
@@ -62,15 +71,21 @@ struct MomentSum {
     _ x: UnsafePointer<Float>, rows: Int, order: Int, at offset: Int,
     _ scratch: ScratchBuffer<Float>
   ) {
+    let panel = panel
     // SAFETY: rows of the triangle are disjoint.
-    nonisolated(unsafe) let product = scratch.reserve(order * order)
-    BatchedProduct.gram(x, rows: rows, width: order, into: product)
+    nonisolated(unsafe) let product = scratch.reserve(min(panel, order) * order)
     sums.withUnsafeMutableBufferPointer { sums in
       nonisolated(unsafe) let sums = sums
-      forEachChunk(of: order, size: 32) { range in
-        for row in range {
-          let target = offset + row * (row + 1) / 2
-          for column in 0...row { sums[target + column] += Double(product[row * order + column]) }
+      for first in stride(from: 0, to: order, by: panel) {
+        let end = min(first + panel, order)
+        BatchedProduct.gram(x, rows: rows, width: order, panel: first..<end, into: product)
+        forEachChunk(of: end - first, size: 32) { range in
+          for index in range {
+            let row = first + index
+            let target = offset + row * (row + 1) / 2
+            let source = product + index * end
+            for column in 0...row { sums[target + column] += Double(source[column]) }
+          }
         }
       }
     }

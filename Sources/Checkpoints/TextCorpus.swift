@@ -26,6 +26,25 @@ public struct TextCorpus: Sendable {
     guard !text.isEmpty else { throw .empty(path: url.path) }
   }
 
+  /// The documents of the text: what lies between lines that are empty or only white space.
+  ///
+  /// So rows of WikiText are documents; collections with one document a line need an empty line
+  /// after each.
+  public var documents: [String] {
+    var documents: [String] = []
+    var current: Range<String.Index>?
+    for line in text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false) {
+      guard line.allSatisfy(\.properties.isWhitespace) else {
+        current = (current?.lowerBound ?? line.startIndex)..<line.endIndex
+        continue
+      }
+      if let current { documents.append(String(text[current])) }
+      current = nil
+    }
+    if let current { documents.append(String(text[current])) }
+    return documents
+  }
+
   private static func joinedRows(_ raw: String) -> String {
     var lines = raw.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
     // What follows the last line feed is no row.
@@ -73,6 +92,8 @@ public enum TextCorpusError: Error, Equatable, CustomStringConvertible {
   case empty(path: String)
   /// The text has fewer tokens than one window.
   case tooShort(path: String, tokens: Int, context: Int)
+  /// Windows are taken of one document each, and too few have as many tokens as one.
+  case tooFewDocuments(path: String, found: Int, needed: Int, context: Int)
 
   public var description: String {
     switch self {
@@ -85,6 +106,9 @@ public enum TextCorpusError: Error, Equatable, CustomStringConvertible {
     case .tooShort(let path, let tokens, let context):
       "\(path): the text has \(tokens) tokens, less than one window of \(context); use a longer text "
         + "or a shorter context."
+    case .tooFewDocuments(let path, let found, let needed, let context):
+      "\(path): \(needed) documents of at least \(context) tokens are needed, the text has \(found); "
+        + "use a shorter context, fewer sequences, or check that empty lines separate documents."
     }
   }
 }

@@ -39,17 +39,27 @@ public enum BatchedProduct {
       source: a, weights: w, destination: c)
   }
 
-  /// `c = xᵀ x` in f32 with f32 sums.
+  /// A panel of rows of `xᵀ x` up to and with its square on the diagonal, in f32 with f32 sums:
+  ///
+  ///     c[i, j] = Σ_r x[r, panel.lowerBound + i] · x[r, j]    for j < panel.upperBound
+  ///
+  /// Panels that cover `0..<width` hold the lower triangle. Of the upper one they compute only what
+  /// lies in their squares, so narrow panels need almost half the products of a full `xᵀ x`.
   ///
   /// - Parameters:
   ///   - x: `[rows, width]`.
   ///   - rows: Rows of x.
   ///   - width: Columns of x.
-  ///   - c: Written, `[width, width]`.
+  ///   - panel: Columns of x, rows of c.
+  ///   - c: Written, `[panel.count, panel.upperBound]`.
   public static func gram(
-    _ x: UnsafePointer<Float>, rows: Int, width: Int, into c: UnsafeMutablePointer<Float>
+    _ x: UnsafePointer<Float>, rows: Int, width: Int, panel: Range<Int>,
+    into c: UnsafeMutablePointer<Float>
   ) {
-    OneDNN.shared.gram(x, rows: rows, width: width, into: c)
+    precondition(
+      panel.lowerBound >= 0 && panel.upperBound <= width, "panel \(panel) of \(width) columns")
+    guard !panel.isEmpty else { return }
+    OneDNN.shared.gram(x, rows: rows, width: width, panel: panel, into: c)
   }
 
   /// `c -= aᵀ · b` in f32, shapes `[inner, rows]ᵀ · [inner, columns]`.

@@ -42,19 +42,22 @@ final class OneDNN: @unchecked Sendable {
     }
   }
 
-  /// `c = xᵀ x` in f32, shapes `[rows, width]` and `[width, width]`.
+  /// `c = x[:, panel]ᵀ · x[:, ..<panel.upperBound]` in f32, c packed row by row.
   ///
   /// oneDNN's matmul primitive falls back to its reference loops for a transposed first operand; its
   /// BLAS entry does not.
   func gram(
-    _ x: UnsafePointer<Float>, rows: Int, width: Int, into c: UnsafeMutablePointer<Float>
+    _ x: UnsafePointer<Float>, rows: Int, width: Int, panel: Range<Int>,
+    into c: UnsafeMutablePointer<Float>
   ) {
     lock.withLock { _ in
-      let (n, k) = (dnnl_dim_t(width), dnnl_dim_t(rows))
+      let (m, n) = (dnnl_dim_t(panel.count), dnnl_dim_t(panel.upperBound))
+      let (k, stride) = (dnnl_dim_t(rows), dnnl_dim_t(width))
       check(
         dnnl_sgemm(
-          CChar(UInt8(ascii: "T")), CChar(UInt8(ascii: "N")), n, n, k, 1, x, n, x, n, 0, c, n),
-        "xᵀx of [\(rows), \(width)]")
+          CChar(UInt8(ascii: "T")), CChar(UInt8(ascii: "N")), m, n, k, 1,
+          x + panel.lowerBound, stride, x, stride, 0, c, n),
+        "rows \(panel) of xᵀx of [\(rows), \(width)]")
     }
   }
 

@@ -40,6 +40,7 @@ enum Failure {
 
   private static func isBadInput(_ error: any Error) -> Bool {
     switch error {
+    case let error as OutputError: isBadInput(error.cause)
     case is SpecError, is CheckpointError, is ConfigurationError, is TokenizerError,
       is TextCorpusError, is PackedWeightError, is ModelFolderError, is ForwardPassError,
       is TaskError, is HDF5Error, is TableError, is AllocationError, is QuantizationError,

@@ -38,11 +38,15 @@ enum SingleStage {
     let temporary = parent.appending(
       path: ".\(output.lastPathComponent).tmp-\(ProcessInfo.processInfo.processIdentifier)",
       directoryHint: .isDirectory)
-    try Interruption.withTemporaryFolder(temporary) { folder in
-      let written = try body(folder)
-      guard rename(written.path, output.path) == 0 else {
-        throw UnusableArgument("--out \(output.path): \(String(cString: strerror(errno))).")
+    do {
+      try Interruption.withTemporaryFolder(temporary) { folder in
+        let written = try body(folder)
+        guard rename(written.path, output.path) == 0 else {
+          throw UnusableArgument("--out \(output.path): \(String(cString: strerror(errno))).")
+        }
       }
+    } catch {
+      throw OutputError(error, instead: temporary, of: output) ?? error
     }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     StepProgress.finish(
@@ -59,6 +63,26 @@ enum SingleStage {
     }
     let megabytes = String(format: "%.2f MB", Double(bytes) / 1e6)
     return inside.isEmpty ? megabytes : "\(inside.count) files, \(megabytes)"
+  }
+}
+
+/// An error in the words of the user, who knows nothing of the temporary folder it happened in.
+struct OutputError: Error, CustomStringConvertible {
+  let cause: any Error
+  let description: String
+
+  /// - Parameters:
+  ///   - cause: What went wrong; nil comes of one that does not name the folder.
+  ///   - temporary: Its name gives way to that of `output`.
+  ///   - output: What was to be written: the folder, or a file of that name in it.
+  init?(_ cause: any Error, instead temporary: URL, of output: URL) {
+    let (folder, name) = (temporary.lastPathComponent, output.lastPathComponent)
+    let text = ErrorText.line(cause)
+    guard text.contains(folder) else { return nil }
+    self.cause = cause
+    description =
+      text.replacingOccurrences(of: "\(folder)/\(name)", with: name)
+      .replacingOccurrences(of: folder, with: name)
   }
 }
 

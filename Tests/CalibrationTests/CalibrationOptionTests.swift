@@ -41,6 +41,37 @@ struct CalibrationOptionTests {
     }
   }
 
+  @Test("documents that are long enough give one window each, those too short none")
+  func documents() throws {
+    // Token t of document d is 100 d + t; documents 0, 3, 6 and 9 have less than a window.
+    let lengths = [9, 10, 11, 0, 30, 10, 5, 12, 99, 1]
+    let text = CalibrationSample.Documents(path: "a.txt", count: 10) { document in
+      (0..<lengths[document]).map { Int32(100 * document + $0) }
+    }
+    let all = try CalibrationSample(ofDocuments: [text], count: 6, context: 10, seed: 1)
+    #expect(Set(all.sequences.map { $0[0] / 100 }) == [1, 2, 4, 5, 7, 8])
+    for window in all.sequences {
+      #expect(window == Array(window[0]..<window[0] + 10))
+      #expect(Int(window[0] % 100) + 10 <= lengths[Int(window[0]) / 100])
+    }
+    let again = try CalibrationSample(ofDocuments: [text], count: 6, context: 10, seed: 1)
+    let other = try CalibrationSample(ofDocuments: [text], count: 6, context: 10, seed: 2)
+    #expect(again.sequences == all.sequences && other.sequences != all.sequences)
+    #expect(
+      throws: TextCorpusError.tooFewDocuments(path: "a.txt", found: 6, needed: 7, context: 10)
+    ) { try CalibrationSample(ofDocuments: [text], count: 7, context: 10, seed: 1) }
+  }
+
+  @Test("windows of a document start everywhere in it, also where they end with it")
+  func documentWindows() throws {
+    let text = CalibrationSample.Documents(path: "a.txt", count: 400) { _ in Array(0..<13) }
+    let sample = try CalibrationSample(ofDocuments: [text], count: 400, context: 10, seed: 0)
+    let starts = (0...3).map { start in sample.sequences.count { $0[0] == Int32(start) } }
+    #expect(starts.reduce(0, +) == 400)
+    // 100 each, with a standard deviation of 8.7; five of them.
+    #expect(starts.allSatisfy { abs($0 - 100) < 44 })
+  }
+
   @Test("texts get whole windows in proportion to their weights")
   func weights() throws {
     #expect(CalibrationSample.shares(of: [1, 1, 1], count: 64) == [22, 21, 21])
@@ -53,6 +84,35 @@ struct CalibrationOptionTests {
     let sample = try CalibrationSample(
       of: texts, count: 8, context: 5, sampling: .windows, seed: 0)
     #expect(sample.sequences.map { $0[0] } == [1, 1, 1, 1, 1, 1, 2, 2])
+  }
+
+  @Test(
+    "sums do not depend on how many rows of the triangle are computed together",
+    arguments: [1, 7, 32, 45, 90, 512], [MomentStorage.full, .blockDiagonal(blockSize: 40)])
+  func panels(panel: Int, storage: MomentStorage) {
+    // 90 channels: 7 and 32 leave a narrower last panel, 40 a smaller last block.
+    let (width, rows) = (90, 70)
+    var random = SeededGenerator(seed: 3)
+    let x = (0..<width * rows).map { _ in Float(random.below(2001)) / 1000 - 1 }
+    var sum = MomentSum(width: width, storage: storage, panel: panel)
+    x.withUnsafeBufferPointer { x in
+      guard let x = x.baseAddress else { return }
+      sum.add(x, rows: rows, product: ScratchBuffer(), gathered: ScratchBuffer())
+    }
+    var expected = SymmetricMatrix(order: width)
+    for row in 0..<width {
+      for column in 0...row {
+        expected.packed[row * (row + 1) / 2 + column] = Float(
+          (0..<rows).reduce(0.0) {
+            $0 + Double(x[$1 * width + row]) * Double(x[$1 * width + column])
+          })
+      }
+    }
+    let blocks = SecondMoments(expected, keeping: storage).blocks.flatMap(\.packed)
+    #expect(sum.elements.count == blocks.count)
+    // 70 products of at most 1 summed in f32.
+    let bound = Float(rows * rows) * .ulpOfOne
+    #expect(zip(sum.elements, blocks).allSatisfy { abs($0 - $1) <= bound })
   }
 
   /// Statistics of the golden sequences in a new folder.

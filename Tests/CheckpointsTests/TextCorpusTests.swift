@@ -46,6 +46,20 @@ struct TextCorpusTests {
     #expect(try TextCorpus(folder.write("a.txt", raw.utf8), format: .wikitext).text == expected)
   }
 
+  @Test(
+    "documents lie between lines that are empty or white space",
+    arguments: [
+      ("a", ["a"]),
+      ("a\nb\n\nc\n", ["a\nb", "c"]),
+      ("\n\n a \n \t\n\n\nb\r\n\r\nc\n", [" a ", "b\r", "c"]),
+      ("\n \n", []),
+    ])
+  func documents(raw: String, expected: [String]) throws {
+    let folder = try TemporaryFolder()
+    #expect(
+      try TextCorpus(folder.write("a.txt", raw.utf8), format: .text).documents == expected)
+  }
+
   @Test("bytes that are no UTF-8 become U+FFFD")
   func repairsUTF8() throws {
     let folder = try TemporaryFolder()

@@ -228,6 +228,55 @@ struct ModelQuantizerTests {
     return errors.sorted()[20]
   }
 
+  @Test("an indefinite Hessian in the file raises the damping, a hopeless one is not solved")
+  func indefiniteHessians() throws {
+    let model = try TinyMixtral()
+    let calibration = try model.calibrate()
+    let layer = try CalibrationLayer(0, in: calibration, experts: 4)
+    // H is 1 on the diagonal with one pair of eigenvalues 1 ± c: for c = 1.05 a damping of 0.01 is
+    // too little and 0.1 is enough; for c = 3 not even the largest, 1, is.
+    let pairs: [Int: Float] = [0: 1.05, 1: 3]
+    var hessians: [Int: SymmetricMatrix] = [:]
+    for (expert, pair) in pairs {
+      let site = InputSite.gateUp(.expert(expert))
+      var hessian = SecondMoments.diagonal([Float](repeating: 1, count: 64)).dense
+      // Element (1, 0) of the packed triangle.
+      hessian.packed[1] = pair
+      hessians[expert] = hessian
+      try model.replace(
+        "layers/00/experts/00\(expert)/gate_up_in/hessian",
+        by: hessian.scaled(by: Float(try layer.tokens(at: site)) / 2).packed,
+        in: CalibrationLayer.url(0, in: calibration))
+    }
+    let target = try model.subfolder("quantized")
+    let reports = try ModelQuantizer(
+      model.checkpoint, method: method(.gptq(GPTQOptions(), minimumTokens: 1)),
+      calibration: calibration
+    ) { _ in 3 }.write(to: target)
+    let quantized = try QuantizedCheckpoint(target)
+    let grid = try AffineGrid(bits: 3, groupSize: 32, symmetric: false)
+    for (report, module) in zip(reports, modules(of: model)) {
+      let isGateUp = module.input == .gateUp(.expert(module.expert ?? 0))
+      let weights = try weights(of: module, model.checkpoint)
+      switch (module.layer, module.expert, isGateUp) {
+      case (0, 0, true):
+        #expect(report.damping == 0.1 && report.dampingEscalations == 1, "\(report.module)")
+        #expect(report.fallback == nil && report.gptqLoss != nil)
+        let solved = try GPTQ(grid: grid).quantize(weights, hessian: try #require(hessians[0]))
+        #expect(try quantized.packed(module.tensor) == solved.packed, "\(report.module)")
+      case (0, 1, true):
+        #expect(report.fallback == .roundToNearestAfterFailure, "\(report.module)")
+        #expect(report.gptqLoss == nil && report.damping == nil)
+        #expect(try report.calibrationTokens == layer.tokens(at: module.input))
+        let rounded = try RoundToNearest.quantize(weights, grid: grid)
+        #expect(try quantized.packed(module.tensor) == rounded, "\(report.module)")
+      default:
+        #expect(report.damping == 0.01 && report.dampingEscalations == 0, "\(report.module)")
+        #expect(report.fallback == nil, "\(report.module)")
+      }
+    }
+  }
+
   @Test("bits that the grid does not support are refused, and nothing is written")
   func unsupportedBits() throws {
     let model = try TinyMixtral()

@@ -1,6 +1,7 @@
 import Calibration
 import Checkpoints
 import Foundation
+import HDF5
 import MoEModels
 import Testing
 
@@ -50,6 +51,32 @@ final class TinyMixtral {
       text: ("golden", Array(tokens.prefix(count))), count: 1, context: count, seed: 0)
     try CalibrationWriter.write(sample, through: checkpoint, precision: .f32, to: result)
     return result
+  }
+
+  /// Rewrites a layer's file with other elements of one of its datasets.
+  func replace(_ dataset: String, by elements: [Float], in layer: URL) throws {
+    let old = try HDF5Reader(layer)
+    let new = try HDF5Writer(layer)
+    for attribute in ["format", "format_version"] {
+      try new.writeAttribute(try old.textAttribute(attribute), attribute)
+    }
+    for name in old.datasets() {
+      let shape = try old.shape(of: name)
+      switch try old.elementName(of: name) {
+      case "i64": try new.write(try old.read(name, as: Int64.self), to: name, shape: shape)
+      case "f64": try new.write(try old.read(name, as: Double.self), to: name, shape: shape)
+      default:
+        let values: [Float] = name == dataset ? elements : try old.read(name)
+        try new.write(values, to: name, shape: shape)
+      }
+      guard name.hasSuffix("/hessian") else { continue }
+      try new.writeAttribute(try old.integerAttribute("tokens", of: name), "tokens", of: name)
+      let encoding = try old.textAttribute("encoding-type", of: name)
+      try new.writeAttribute(encoding, "encoding-type", of: name)
+    }
+    let moe = "layers/00/moe"
+    try new.writeAttribute(try old.integerAttribute("tokens", of: moe), "tokens", of: moe)
+    try new.finish()
   }
 
   /// f32 logits of the first forty tokens, `[40, vocabulary]`.

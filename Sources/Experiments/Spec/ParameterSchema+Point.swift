@@ -37,7 +37,8 @@ extension ParameterGroup {
     ParameterField(
       "sampling", .choice(CalibrationSample.Sampling.allCases.map(\.rawValue)),
       .defaulting("windows"),
-      "Where sequences start: anywhere, or as Python's generator has it in GPTQ's code."),
+      "Where sequences start: windows: anywhere; gptq: as Python's generator has it in GPTQ's code; "
+        + "documents: one in each document, empty lines being between documents."),
     ParameterField(
       "tokens", .choice(CalibrationTokens.allCases.map(\.rawValue)), .defaulting("routed-only"),
       "Which tokens an expert's statistics are made of."),

@@ -93,8 +93,9 @@ public struct CalibrateStage: Sendable {
     }
   }
 
-  /// The windows, and how many tokens the texts have in all.
-  func sample(_ tokenizer: Tokenizer) throws -> (CalibrationSample, corpusTokens: Int) {
+  /// The windows, and how many tokens the texts have in all; of documents not all are counted.
+  func sample(_ tokenizer: Tokenizer) throws -> (CalibrationSample, corpusTokens: Int?) {
+    guard sampling != .documents else { return (try documentSample(tokenizer), nil) }
     let texts = try corpora.map { corpus in
       CalibrationSample.Text(
         path: corpus.url.path,
@@ -103,8 +104,19 @@ public struct CalibrateStage: Sendable {
         weight: corpus.weight)
     }
     let sample = try CalibrationSample(
-      of: texts, count: sequences, context: self.context, sampling: sampling, seed: seed)
+      of: texts, count: sequences, context: context, sampling: sampling, seed: seed)
     return (sample, texts.reduce(0) { $0 + $1.tokens.count })
+  }
+
+  private func documentSample(_ tokenizer: Tokenizer) throws -> CalibrationSample {
+    let texts = try corpora.map { corpus in
+      let documents = try TextCorpus(corpus.url, format: format).documents
+      return CalibrationSample.Documents(
+        path: corpus.url.path, count: documents.count, weight: corpus.weight
+      ) { tokenizer.encode(documents[$0], addSpecialTokens: true) }
+    }
+    return try CalibrationSample(
+      ofDocuments: texts, count: sequences, context: context, seed: seed)
   }
 
   /// The texts as inputs of a stage.
@@ -123,13 +135,12 @@ public struct CalibrateStage: Sendable {
       sample, through: folder.weights, precision: precision, options: options,
       to: context.directory
     ) { context.progress(Double($0) / Double($1), "layer \($0) of \($1)") }
-    try context.write(
-      [
-        "corpusTokens": JSONValue(corpusTokens),
-        "sequences": JSONValue(sequences),
-        "context": JSONValue(self.context),
-        "tokens": JSONValue(sequences * self.context),
-      ], to: StageFile.calibration)
+    var record = JSONObject([
+      ("sequences", JSONValue(sequences)), ("context", JSONValue(self.context)),
+      ("tokens", JSONValue(sequences * self.context)),
+    ])
+    if let corpusTokens { record["corpusTokens"] = JSONValue(corpusTokens) }
+    try context.write(.object(record), to: StageFile.calibration)
     try context.recordForwardTokens(sequences * self.context)
   }
 }

@@ -26,7 +26,11 @@ struct CalibrateCommand: ParsableCommand {
   @Option(help: "Seed of the draw.")
   var seed: UInt64 = 0
 
-  @Option(help: "windows: start anywhere; gptq: as Python's generator has it in GPTQ's code.")
+  @Option(
+    help: """
+      windows: start anywhere; gptq: as Python's generator has it in GPTQ's code; documents: one \
+      window of each document that is long enough, empty lines being between documents.
+      """)
   var sampling = CalibrationSample.Sampling.windows
 
   @Option(help: "Tokens behind an expert's statistics: routed-only, all or mixture.")
