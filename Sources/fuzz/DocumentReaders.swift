@@ -2,7 +2,6 @@ import BitAllocation
 import Experiments
 import Foundation
 import JSON
-import Statistics
 import Tensors
 
 /// Reads a spec from its file, and spans its grid.
@@ -29,9 +28,8 @@ struct TableReader: FuzzReader {
     precondition(again == table, "a table is another one after writing and reading")
     _ = table.weights
     for name in Allocators.names {
-      var random = SeededGenerator(seed: 1)
       let problem = AllocationProblem(table: table, budget: Budget(experts: 2.5))
-      _ = try? Allocators.named(name).allocate(problem, using: &random)
+      _ = try? Allocators.named(name).allocate(problem, seed: 1)
     }
   }
 }

@@ -61,7 +61,9 @@ struct SensitivityTableTests {
       refusal("\"loss\": 3.1", "\"los\": 3.1")
         == .unknownKey(
           "los", path: "/units/0/levels/1", nearest: "loss",
-          allowed: ["bits", "loss", "codeBits", "metadataBits", "resources"]))
+          allowed: [
+            "bits", "loss", "codeBits", "metadataBits", "resources", "sensitivities",
+          ]))
     let error = refusal("\"version\"", "\"color\": 1, \"version\"")
     #expect(
       error?.description

@@ -45,9 +45,11 @@ struct ChoiceProgram: Sendable {
   /// The linear relaxation: a bound below every plan, and for each limit the loss that one more
   /// whole number of its resource would save; nil if it is infeasible.
   func relaxation() -> (bound: Double, price: [Double])? {
-    guard let (prices, _) = prices() else { return nil }
+    let allowed = [Bool](repeating: true, count: problem.loss.count)
+    guard let (prices, _) = prices(allowed) else { return nil }
     let priced = PricedChoices(
-      problem, limitPrices: prices.limits, requirementPrices: prices.requirements)
+      problem, allowed: allowed, limitPrices: prices.limits,
+      requirementPrices: prices.requirements)
     return (priced.bound, prices.limits)
   }
 
