@@ -34,7 +34,7 @@ struct MeasuredUnit {
     return unit
   }
 
-  /// - Parameter bits: Of the levels.
+  /// The unit as tables have it; `bits` are those of the levels.
   func unit(bits: [Double]) -> BitAllocation.Unit {
     BitAllocation.Unit(
       id: id, layer: layer, expert: block?.expert, projection: projection?.rawValue,

@@ -61,9 +61,10 @@ struct OutputErrors {
     }
   }
 
-  /// ‖MoE(x) - MoE(x; rounded)‖_F; 0 for an expert that no token goes to.
+  /// The error of some matrices.
   ///
   /// - Parameter rounded: Matrices of the block and what takes their place.
+  /// - Returns: ‖MoE(x) - MoE(x; rounded)‖_F; 0 for an expert that no token goes to.
   /// - Throws: What reading weights throws.
   func error(of rounded: [(module: LinearModule, weights: Matrix)]) throws -> Double {
     guard let rows, let exact else { return 0 }
