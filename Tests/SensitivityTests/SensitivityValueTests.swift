@@ -178,7 +178,7 @@ struct SensitivityValueTests {
     try pass.runLayer(0, tap: inputs)
     let modules = modules(0, 2)
     let exact = try modules.map { Reference.rows(try weights($0)) }
-    let rounded = try modules.map { Reference.rows(try rounded($0, 2)) }
+    let coarse = try modules.map { Reference.rows(try rounded($0, 2)) }
     let statistics = try CalibrationLayer(0, in: calibration, experts: 4)
     let share = Double(statistics.count[2]) / 200
     let weight = statistics.weightBefore[2] / statistics.weightBefore.reduce(0, +)
@@ -187,7 +187,7 @@ struct SensitivityValueTests {
     for (name, members) in parts {
       var squares = 0.0
       for (x, weight) in inputs.rows {
-        let matrices = (0..<3).map { members.contains($0) ? rounded[$0] : exact[$0] }
+        let matrices = (0..<3).map { members.contains($0) ? coarse[$0] : exact[$0] }
         let difference = zip(Reference.mlp(exact, x), Reference.mlp(matrices, x)).map { $0 - $1 }
         squares += weight * weight * difference.reduce(0) { $0 + $1 * $1 }
       }
