@@ -71,6 +71,7 @@ public enum CalibrationWriter {
       try file.write(statistics.weightAfter, to: "\(root)/router/weight_after")
     }
     try file.write([statistics.outputEnergy], to: "\(root)/moe/output_energy", shape: [])
+    try file.write([statistics.cosineSum], to: "\(root)/moe/cosine_sum", shape: [])
     try file.writeAttribute(Int64(statistics.tokens), "tokens", of: "\(root)/moe")
     try file.finish()
   }

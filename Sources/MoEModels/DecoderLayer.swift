@@ -71,6 +71,7 @@ final class DecoderLayer {
     y.update(repeating: 0, count: count)
     feedForward.apply(n, tokens: batch.tokens, addingTo: y, tap: tap)
     tap?.observe(moeOutput: y, rows: batch.tokens, columns: hidden)
+    tap?.observe(residual: x, moeOutput: y, rows: batch.tokens, columns: hidden)
     add(y, to: x, count: count)
   }
 }

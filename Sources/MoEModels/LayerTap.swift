@@ -60,5 +60,14 @@ public protocol LayerTap: AnyObject {
     _ site: InputSite, _ x: UnsafePointer<Float>, rows: Int, columns: Int, weights: [Float]?)
   /// The MoE block's output before it is added to the residual stream, `[rows, columns]`.
   func observe(moeOutput y: UnsafePointer<Float>, rows: Int, columns: Int)
+  /// The residual stream before and what the MoE block adds to it, both `[rows, columns]`.
+  func observe(
+    residual x: UnsafePointer<Float>, moeOutput y: UnsafePointer<Float>, rows: Int, columns: Int)
   func observe(_ routing: Routing)
+}
+
+extension LayerTap {
+  public func observe(
+    residual x: UnsafePointer<Float>, moeOutput y: UnsafePointer<Float>, rows: Int, columns: Int
+  ) {}
 }

@@ -6,30 +6,41 @@ import MoEModels
 import Quantization
 import Tensors
 
-/// Fills a sensitivity table whose units are experts: the routed ones, shared ones, and the MLPs of
-/// dense layers, which are experts that see every token.
+/// Fills a sensitivity table whose units are layers, experts or projections: routed experts, shared
+/// ones, and the MLPs of dense layers, which are experts that see every token; attention if asked.
 ///
-/// Loss of an expert at b bits (DECISIONS: Sensitivity), Δ being the error of rounding to nearest:
+/// Base loss of a unit at a level (DECISIONS: Sensitivity), Δ being the error of the level:
 ///
-///     Σ over gate, up, down of tr(Δ S Δᵀ) / n     divided by the layer's Σ‖MoE output‖² / N
+///     Σ over its matrices of tr(Δ S Δᵀ) / n · (n/N)^α · mean(w)^β     divided by the layer's scale
 ///
-/// n is the number of tokens routed to the expert, N that of the layer. An expert without tokens
-/// has no loss.
+/// n is the number of tokens behind S, in the factors of those routed to the expert, N that of the
+/// layer. An expert without tokens has no loss, and adds none to its layer's. Losses of attention
+/// are those of its inputs, on the scale of the same layer's MoE output. ``Sensitivity`` says what
+/// every level carries besides.
 public struct ExpertMeasurement: Sendable {
-  /// What ranks experts, in the words of specs.
+  /// What ranks units, in the words of specs; higher meaning more bits.
   public enum Score: String, Sendable, CaseIterable {
-    /// Share of the layer's tokens that are routed to the expert.
+    /// Share of the layer's tokens that are routed to the expert; 1 for what sees every token.
     case frequency
     /// Σ of the routing weights applied to the expert's output, per token of the layer.
     case routingWeight = "routing-weight"
-    /// Largest over gate, up and down of max over inputs j of max_i |W_ij| / mean_i |W_ij|
+    /// Largest over the unit's matrices of max over inputs j of max_i |W_ij| / mean_i |W_ij|
     /// (Li et al. 2024, arXiv:2406.08155, linear outlier score; the maximum makes it one number).
     case weightOutlier = "weight-outlier"
+    /// Largest over the unit's inputs of λ_max / λ_min of H = 2S/n, damped by
+    /// ``conditionDamping``; 1 where there are no tokens.
+    case conditionNumber = "condition-number"
+    /// 1 - mean over tokens of cos(x, x + MoE(x)), one number a layer (Li et al. 2024,
+    /// arXiv:2406.08155, whose predictor is trained on these cosines).
+    case blockImportance = "block-importance"
   }
+
+  /// λ / mean(diag H) of ``Score/conditionNumber``, that of GPTQ by default.
+  public static let conditionDamping = 0.01
 
   public var checkpoint: Checkpoint
   /// Bits, rising.
-  public var levels: [Int]
+  public var levels: [Double]
   /// Weights that share a scale; nil: a whole row.
   public var groupSize: Int?
   public var symmetric: Bool
@@ -38,9 +49,23 @@ public struct ExpertMeasurement: Sendable {
   /// Folder of the calibration; without it there are neither losses nor routing scores.
   public var calibration: URL?
   public var scores: Set<Score>
+  public var granularity = Granularity.expert
+  public var attention = AttentionUnits.none
+  public var error = WeightError.rtn
+  public var scale = Scale.relative
+  /// Of the base loss alone.
+  public var factors = LossFactors()
+  public var pmq = PMQExponents()
+  /// Those that must be there: a measurement that cannot have them is refused. All others are
+  /// measured where nothing more is needed for it.
+  public var required: Set<Sensitivity> = []
+  /// nil: `expert-output` is not measured.
+  public var expertOutput: ExpertOutputSample?
+  /// Units that fewer tokens reach are marked.
+  public var minimumTokens = 32
 
   public init(
-    checkpoint: Checkpoint, levels: [Int], groupSize: Int?, symmetric: Bool,
+    checkpoint: Checkpoint, levels: [Double], groupSize: Int?, symmetric: Bool,
     rangeSearch: RangeSearch? = nil, calibration: URL?, scores: Set<Score>
   ) {
     self.checkpoint = checkpoint
@@ -52,124 +77,70 @@ public struct ExpertMeasurement: Sendable {
     self.scores = scores
   }
 
-  /// Measures layer after layer; `progress` is told how many layers of all are done.
+  /// Measures layer after layer.
+  ///
+  /// - Parameter progress: Is told how many layers of all are done.
+  /// - Returns: Units in the order of the forward pass, attention before MLPs.
+  /// - Throws: ``MeasurementError`` for what the calibration does not have; what reading weights and
+  ///   statistics, rounding and the forward pass throw.
   public func table(
     progress: (_ layer: Int, _ layers: Int) -> Void = { _, _ in }
-  ) throws
-    -> SensitivityTable
-  {
+  ) throws -> SensitivityTable {
+    try check()
     let configuration = checkpoint.configuration
-    var units: [BitAllocation.Unit] = []
-    var values: [Score: [Double]] = [:]
+    let pass = try expertOutput.map {
+      try ForwardPass($0.sequences, source: checkpoint, precision: $0.precision)
+    }
+    var units: [MeasuredUnit] = []
     for layer in 0..<configuration.layerCount {
       let statistics = try calibration.map {
-        try CalibrationLayer(
-          layer, in: $0, experts: configuration.expertCount(ofLayer: layer))
+        try CalibrationLayer(layer, in: $0, experts: configuration.expertCount(ofLayer: layer))
       }
-      for (block, modules) in configuration.gatedBlocks(layer: layer) {
-        let weights = try modules.map {
-          try checkpoint.matrix($0.tensor, rows: $0.rows, columns: $0.columns)
-        }
-        units.append(
-          try unit(Array(zip(modules, weights)), layer: layer, block: block, statistics))
-        for score in scores {
-          values[score, default: []].append(
-            try value(of: score, weights, block: block, statistics))
-        }
-        for module in modules { checkpoint.releasePages(of: module.tensor) }
-      }
+      if let statistics { try check(statistics) }
+      let inputs = pass.map { _ in ExpertInputs() }
+      try pass?.runLayer(layer, tap: inputs)
+      units += try LayerMeasurement(
+        layer: layer, options: self, statistics: statistics, inputs: inputs
+      ).units()
       progress(layer + 1, configuration.layerCount)
     }
-    return try SensitivityTable(
-      units: units,
-      scores: Dictionary(uniqueKeysWithValues: values.map { ($0.key.rawValue, $0.value) }))
+    var values: [String: [Double]] = [:]
+    for score in scores { values[score.rawValue] = units.map { $0.scores[score] ?? 0 } }
+    return try SensitivityTable(units: units.map { $0.unit(bits: levels) }, scores: values)
   }
 
-  private func unit(
-    _ modules: [(module: LinearModule, weights: Matrix)], layer: Int, block: GatedBlock,
-    _ statistics: CalibrationLayer?
-  ) throws -> BitAllocation.Unit {
-    let moments = try statistics.map { statistics in
-      try modules.map { module, _ in
-        (
-          sum: try statistics.sum(at: module.input, order: module.columns),
-          tokens: try statistics.tokens(at: module.input)
-        )
-      }
+  var rounding: LevelRounding {
+    LevelRounding(
+      groupSize: groupSize, symmetric: symmetric, rangeSearch: rangeSearch, error: error)
+  }
+
+  private func check() throws(MeasurementError) {
+    let exponents = [
+      ("α of the loss", factors.frequency), ("β of the loss", factors.routingWeight),
+      ("α of pmq", pmq.frequency), ("β of pmq", pmq.routingWeight), ("γ of pmq", pmq.error),
+    ]
+    for (name, value) in exponents where !(value.isFinite && value >= 0) {
+      throw .badExponent(name, value)
     }
-    return BitAllocation.Unit(
-      id: LinearModule.unit(layer: layer, block), layer: layer,
-      expert: modules.first?.module.expert,
-      weights: modules.reduce(0) { $0 + $1.module.weights },
-      levels: try levels.map { bits in
-        let grid = try AffineGrid(
-          bits: bits, groupSize: groupSize, symmetric: symmetric, rangeSearch: rangeSearch)
-        let packed = try modules.map { try RoundToNearest.quantize($0.weights, grid: grid) }
-        return Level(
-          bits: Double(bits),
-          loss: moments.flatMap { moments in
-            Self.loss(
-              zip(modules, zip(packed, moments)).map { ($0.weights, $1.0, $1.1.sum, $1.1.tokens) },
-              energyPerToken: (statistics?.outputEnergy ?? 0) / Double(statistics?.tokens ?? 1))
-          },
-          codeBits: packed.reduce(0) { $0 + Double($1.codeBits) },
-          metadataBits: packed.reduce(0) { $0 + Double($1.metadataBits) })
-      })
-  }
-
-  private static func loss(
-    _ modules: [(weights: Matrix, packed: PackedMatrix, sum: SecondMoments, tokens: Int)],
-    energyPerToken: Double
-  ) -> Double? {
-    guard energyPerToken > 0, modules.allSatisfy({ $0.tokens > 0 }) else { return nil }
-    return modules.reduce(0) { loss, module in
-      loss
-        + ProxyLoss.total(
-          weights: module.weights, quantized: module.packed, under: module.sum)
-        / Double(module.tokens)
-    } / energyPerToken
-  }
-
-  private func value(
-    of score: Score, _ weights: [Matrix], block: GatedBlock, _ statistics: CalibrationLayer?
-  ) throws -> Double {
-    switch score {
-    case .weightOutlier: return weights.map(Self.outlierScore).max() ?? 0
-    case .frequency, .routingWeight:
-      guard let statistics else { throw MeasurementError.needsCalibration(score.rawValue) }
-      // Shared experts and dense MLPs see every token with weight 1.
-      guard case .expert(let expert) = block else { return 1 }
-      let tokens = Double(max(statistics.tokens, 1))
-      return score == .frequency
-        ? Double(statistics.count[expert]) / tokens : statistics.weightAfter[expert] / tokens
+    if calibration == nil {
+      if case .gptq = error { throw .needsCalibration("gptq") }
+      let free: [Sensitivity] = [.weightMSE, .expertOutput]
+      let bound = required.subtracting(free).map(\.rawValue).sorted()
+      if let first = bound.first { throw .needsCalibration(first) }
     }
+    if required.contains(.expertOutput), expertOutput == nil {
+      throw .needsExpertOutputSample(Sensitivity.expertOutput.rawValue)
+    }
+    if expertOutput != nil, granularity == .layer { throw .expertOutputOfLayers }
   }
 
-  /// max over inputs j of (max_i |W_ij|) / (mean_i |W_ij|); an all-zero input channel counts 0.
-  static func outlierScore(_ weights: Matrix) -> Double {
-    var largest = [Float](repeating: 0, count: weights.columns)
-    var sum = [Double](repeating: 0, count: weights.columns)
-    for row in 0..<weights.rows {
-      for column in 0..<weights.columns {
-        let magnitude = abs(weights[row, column])
-        largest[column] = max(largest[column], magnitude)
-        sum[column] += Double(magnitude)
-      }
-    }
-    return zip(largest, sum).map { largest, sum in
-      sum > 0 ? Double(largest) * Double(weights.rows) / sum : 0
-    }.max() ?? 0
-  }
-}
-
-/// Why a table cannot be measured.
-public enum MeasurementError: Error, Equatable, CustomStringConvertible {
-  case needsCalibration(String)
-
-  public var description: String {
-    switch self {
-    case .needsCalibration(let score):
-      "The score '\(score)' comes from calibration statistics; give a calibration folder."
-    }
+  /// `output`, and `pmq` where ε is not measured, need S_w.
+  private func check(_ statistics: CalibrationLayer) throws {
+    let needing = [Sensitivity.output] + (expertOutput == nil ? [.pmq] : [])
+    guard let sensitivity = needing.first(where: required.contains), !statistics.count.isEmpty,
+      try statistics.routingWeightSquares(at: .gateUp(.expert(0))) == nil
+    else { return }
+    throw MeasurementError.needsRoutingWeightedSums(
+      sensitivity.rawValue, layer: statistics.layer)
   }
 }

@@ -3,105 +3,205 @@ import Foundation
 import HDF5
 import MoEModels
 
-/// Expert tables as HDF5 arrays: unit × level, not one object a unit.
+/// Tables as HDF5 arrays: unit × level, not one object a unit. Version 1.2:
 ///
-///     units/layer, units/block, units/weights     i64 [units]
-///         block: index of the routed expert; -1 the shared expert; -2 the MLP of a dense layer
-///     levels/bits                                 f64 [levels]
-///     loss, code_bits, metadata_bits              f64 [units, levels]; NaN where not measured
+///     units/id, units/projection, units/tie       u8: UTF-8, a line a unit; empty: has none
+///     units/layer, units/expert, units/weights    i64 [units]; expert -1: not of a routed expert
+///     units/few_tokens                            u8 [units]; 1: few calibration tokens
+///     levels/bits                                 f64 [levels], those of all units
+///     code_bits                                   f64 [units, levels]; NaN: the unit lacks the level
+///     loss, metadata_bits                         f64 [units, levels]; NaN where not measured
+///     sensitivities/<name>, resources/<name>      f64 [units, levels]; NaN where not known
 ///     scores/<name>                               f64 [units]
+///
+/// Before 1.2 there were whole experts only, which shared their levels; in place of `id` and
+/// `expert` they have `units/block`, i64: index of the routed expert; -1 the shared expert; -2 the
+/// MLP of a dense layer.
 extension SensitivityTable {
   static let format = "assay.sensitivity-table"
+  static let formatVersion = "1.2.0"
 
-  /// Writes an expert table whose units share their levels.
+  /// Writes the table.
   ///
-  /// - Throws: ``HDF5Error``.
+  /// - Parameter url: The file, which appears when it is complete.
+  /// - Throws: ``HDF5Error``; also where an id or a tie holds a line break.
   public func write(to url: URL) throws {
-    let levels = units.first?.levels.map(\.bits) ?? []
-    precondition(
-      units.allSatisfy { $0.levels.map(\.bits) == levels }, "units differ in levels")
     let file = try HDF5Writer(url)
     try file.writeAttribute(Self.format, "format")
-    try file.writeAttribute("1.1.0", "format_version")
+    try file.writeAttribute(Self.formatVersion, "format_version")
+    try file.write(lines: units.map(\.id), to: "units/id", path: url.path)
+    try file.write(
+      lines: units.map { $0.projection ?? "" }, to: "units/projection", path: url.path)
+    try file.write(lines: units.map { $0.tie ?? "" }, to: "units/tie", path: url.path)
     try file.write(units.map { Int64($0.layer) }, to: "units/layer")
-    try file.write(units.map(BlockCode.init).map(\.value), to: "units/block")
+    try file.write(units.map { Int64($0.expert ?? -1) }, to: "units/expert")
     try file.write(units.map { Int64($0.weights) }, to: "units/weights")
-    try file.write(levels, to: "levels/bits")
-    let shape = [units.count, levels.count]
-    try file.write(units.flatMap { $0.levels.map { $0.loss ?? .nan } }, to: "loss", shape: shape)
-    try file.write(
-      units.flatMap { $0.levels.map(\.codeBits) }, to: "code_bits", shape: shape)
-    try file.write(
-      units.flatMap { $0.levels.map { $0.metadataBits ?? .nan } }, to: "metadata_bits",
-      shape: shape)
+    try file.write(units.map { UInt8($0.hasFewTokens ? 1 : 0) }, to: "units/few_tokens")
+    let grid = LevelGrid(bits: Set(units.flatMap { $0.levels.map(\.bits) }).sorted(), units: units)
+    try file.write(grid.bits, to: "levels/bits")
+    try grid.write(\.codeBits, to: "code_bits", of: file)
+    try grid.write(\.loss, to: "loss", of: file)
+    try grid.write(\.metadataBits, to: "metadata_bits", of: file)
+    for name in grid.names(\.sensitivities) {
+      try grid.write(\.sensitivities[name], to: "sensitivities/\(name)", of: file)
+    }
+    for name in grid.names(\.resources) {
+      try grid.write(\.resources[name], to: "resources/\(name)", of: file)
+    }
     for (name, values) in scores.sorted(by: { $0.key < $1.key }) {
       try file.write(values, to: "scores/\(name)")
     }
     try file.finish()
   }
 
-  /// Reads what ``write(to:)`` wrote.
+  /// Reads what ``write(to:)`` wrote, in this version or an earlier one.
   ///
+  /// - Parameter url: The file.
   /// - Throws: ``HDF5Error``, ``TableError``.
   public init(hdf5 url: URL) throws {
     let file = try HDF5Reader(url)
-    let format = try file.textAttribute("format")
-    guard format == Self.format else {
-      throw HDF5Error.wrongFormat(path: file.path, expected: Self.format, found: format)
-    }
-    let layers: [Int64] = try file.read("units/layer")
-    let blocks = try (file.read("units/block", count: layers.count) as [Int64])
-      .map { try BlockCode(value: $0, path: file.path).block }
-    let weights: [Int64] = try file.read("units/weights", count: layers.count)
+    try file.checkFormat()
+    var units =
+      file.contains("units/id") ? try file.unitsWithoutLevels() : try file.blocksWithoutLevels()
     let bits: [Double] = try file.read("levels/bits")
-    let cells = layers.count * bits.count
+    let cells = units.count * bits.count
     let loss: [Double] = try file.read("loss", count: cells)
     let codeBits: [Double] = try file.read("code_bits", count: cells)
     let metadataBits: [Double] = try file.read("metadata_bits", count: cells)
-    let units = layers.indices.map { unit in
-      BitAllocation.Unit(
-        id: LinearModule.unit(layer: Int(layers[unit]), blocks[unit]),
-        layer: Int(layers[unit]), expert: blocks[unit].expert, weights: Int(weights[unit]),
-        levels: bits.indices.map { level in
-          let cell = unit * bits.count + level
-          return Level(
-            bits: bits[level], loss: loss[cell].isNaN ? nil : loss[cell],
-            codeBits: codeBits[cell],
-            metadataBits: metadataBits[cell].isNaN ? nil : metadataBits[cell])
-        })
+    let sensitivities = try file.numbers(in: "sensitivities", count: cells)
+    let resources = try file.numbers(in: "resources", count: cells)
+    for unit in units.indices {
+      for level in bits.indices {
+        let cell = unit * bits.count + level
+        guard !codeBits[cell].isNaN else { continue }
+        units[unit].levels.append(
+          Level(
+            bits: bits[level], loss: known(loss[cell]), codeBits: codeBits[cell],
+            metadataBits: known(metadataBits[cell]),
+            resources: resources.compactMapValues { known($0[cell]) },
+            sensitivities: sensitivities.compactMapValues { known($0[cell]) }))
+      }
     }
-    var scores: [String: [Double]] = [:]
-    for name in file.datasets() where name.hasPrefix("scores/") {
-      scores[String(name.dropFirst("scores/".count))] = try file.read(name, count: layers.count)
-    }
-    try self.init(units: units, scores: scores)
+    try self.init(
+      units: units, scores: try file.numbers(in: "scores", count: units.count))
   }
 }
 
-/// A block as one number.
-private struct BlockCode {
-  let block: GatedBlock
+/// The levels of all units as a grid; a unit need not have all.
+private struct LevelGrid {
+  let bits: [Double]
+  let units: [BitAllocation.Unit]
 
-  var value: Int64 {
-    switch block {
-    case .expert(let index): Int64(index)
-    case .shared: -1
-    case .dense: -2
+  func write(
+    _ value: (Level) -> Double?, to name: String, of file: HDF5Writer
+  ) throws(HDF5Error) {
+    let values = units.flatMap { unit in
+      bits.map { bits in unit.level(bits: bits).flatMap(value) ?? .nan }
+    }
+    try file.write(values, to: name, shape: [units.count, bits.count])
+  }
+
+  /// Sorted.
+  func names(_ values: (Level) -> [String: Double]) -> [String] {
+    Set(units.flatMap { $0.levels.flatMap { values($0).keys } }).sorted()
+  }
+}
+
+/// nil for NaN.
+private func known(_ value: Double) -> Double? { value.isNaN ? nil : value }
+
+extension HDF5Writer {
+  fileprivate func write(
+    lines: [String], to name: String, path: String
+  ) throws(HDF5Error) {
+    if let broken = lines.first(where: { $0.utf8.contains(UInt8(ascii: "\n")) }) {
+      throw .failed(
+        operation: "writing", path: path, object: name,
+        reason: "the name '\(broken)' holds a line break")
+    }
+    try write(lines.flatMap { Array($0.utf8) + [UInt8(ascii: "\n")] }, to: name)
+  }
+}
+
+extension HDF5Reader {
+  fileprivate func checkFormat() throws(HDF5Error) {
+    let format = try textAttribute("format")
+    guard format == SensitivityTable.format else {
+      throw .wrongFormat(path: path, expected: SensitivityTable.format, found: format)
+    }
+    let version = try textAttribute("format_version")
+    guard version.hasPrefix("1.") else {
+      throw .wrongFormat(
+        path: path, expected: "\(SensitivityTable.format) 1.x", found: "\(format) \(version)")
     }
   }
 
-  init(_ unit: BitAllocation.Unit) {
-    block = unit.expert.map { .expert($0) } ?? (unit.id.hasSuffix(".shared") ? .shared : .dense)
+  /// The datasets of a group by their names in it.
+  fileprivate func numbers(
+    in group: String, count: Int
+  ) throws(HDF5Error) -> [String: [Double]] {
+    var result: [String: [Double]] = [:]
+    for name in datasets() where name.hasPrefix("\(group)/") {
+      result[String(name.dropFirst(group.count + 1))] = try read(name, count: count)
+    }
+    return result
   }
 
-  init(value: Int64, path: String) throws(HDF5Error) {
-    switch value {
-    case -2: block = .dense
-    case -1: block = .shared
-    case 0...Int64(Int32.max): block = .expert(Int(value))
+  fileprivate func lines(_ name: String, count: Int) throws(HDF5Error) -> [String] {
+    let lines = (try read(name) as [UInt8]).split(
+      separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
+    ).dropLast()
+    guard lines.count == count else {
+      throw .wrongCount(path: path, object: name, expected: count, found: lines.count)
+    }
+    return lines.map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  fileprivate func unitsWithoutLevels() throws(HDF5Error) -> [BitAllocation.Unit] {
+    let layers: [Int64] = try read("units/layer")
+    let count = layers.count
+    let ids = try lines("units/id", count: count)
+    let projections = try lines("units/projection", count: count)
+    let ties = try lines("units/tie", count: count)
+    let experts: [Int64] = try read("units/expert", count: count)
+    let weights: [Int64] = try read("units/weights", count: count)
+    let few: [UInt8] = try read("units/few_tokens", count: count)
+    return layers.indices.map { unit in
+      BitAllocation.Unit(
+        id: ids[unit], layer: Int(layers[unit]),
+        expert: experts[unit] < 0 ? nil : Int(experts[unit]),
+        projection: projections[unit].isEmpty ? nil : projections[unit],
+        weights: Int(weights[unit]), tie: ties[unit].isEmpty ? nil : ties[unit],
+        hasFewTokens: few[unit] != 0, levels: [])
+    }
+  }
+
+  /// Of files before 1.2.
+  fileprivate func blocksWithoutLevels() throws(HDF5Error) -> [BitAllocation.Unit] {
+    let layers: [Int64] = try read("units/layer")
+    let codes: [Int64] = try read("units/block", count: layers.count)
+    let weights: [Int64] = try read("units/weights", count: layers.count)
+    var units: [BitAllocation.Unit] = []
+    for (unit, layer) in layers.enumerated() {
+      let block = try GatedBlock(code: codes[unit], path: path)
+      units.append(
+        BitAllocation.Unit(
+          id: LinearModule.unit(layer: Int(layer), block), layer: Int(layer),
+          expert: block.expert, weights: Int(weights[unit]), levels: []))
+    }
+    return units
+  }
+}
+
+extension GatedBlock {
+  fileprivate init(code: Int64, path: String) throws(HDF5Error) {
+    switch code {
+    case -2: self = .dense
+    case -1: self = .shared
+    case 0...Int64(Int32.max): self = .expert(Int(code))
     default:
       throw .wrongFormat(
-        path: path, expected: "units/block of -2 or more", found: "\(value)")
+        path: path, expected: "units/block of -2 or more", found: "\(code)")
     }
   }
 }

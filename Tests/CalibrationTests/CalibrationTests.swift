@@ -35,7 +35,9 @@ struct CalibrationTests {
     let calibration = try folder.calibrated(try model.goldenSample(), model)
     let golden = try HDF5Reader(Self.golden)
     let ours = try datasets(in: calibration)
-    #expect(ours.keys.sorted() == golden.datasets())
+    // The golden files are of version 1.0.
+    let added = ours.keys.filter { $0.hasSuffix("/moe/cosine_sum") }
+    #expect(ours.keys.sorted() == (golden.datasets() + added).sorted())
     for name in golden.datasets() {
       let expected = try golden.read(name, as: Double.self)
       // Two implementations sum in different orders; 1e-4 is the project's bound for f32.
@@ -52,7 +54,7 @@ struct CalibrationTests {
     let golden = try HDF5Reader(Self.golden)
     for layer in 0..<2 {
       let ours = try HDF5Reader(CalibrationLayer.url(layer, in: calibration))
-      for name in ours.datasets() {
+      for name in ours.datasets() where !name.hasSuffix("/moe/cosine_sum") {
         #expect(try ours.elementName(of: name) == golden.elementName(of: name), "\(name)")
         #expect(try ours.shape(of: name) == golden.shape(of: name), "\(name)")
         guard name.hasSuffix("/hessian") else { continue }

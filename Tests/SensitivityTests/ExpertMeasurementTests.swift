@@ -12,7 +12,7 @@ import Testing
 @Suite("Sensitivity of experts")
 struct ExpertMeasurementTests {
   private func measurement(
-    _ checkpoint: Checkpoint, calibration: URL?, levels: [Int] = [2, 3, 4],
+    _ checkpoint: Checkpoint, calibration: URL?, levels: [Double] = [2, 3, 4],
     scores: Set<ExpertMeasurement.Score> = []
   ) -> ExpertMeasurement {
     ExpertMeasurement(

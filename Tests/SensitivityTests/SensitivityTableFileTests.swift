@@ -1,4 +1,5 @@
 import BitAllocation
+import Calibration
 import Foundation
 import HDF5
 import Sensitivity
@@ -25,17 +26,91 @@ struct SensitivityTableFileTests {
     #expect(try SensitivityTable(hdf5: url) == table)
   }
 
-  @Test("a measured table survives the file")
-  func measured() throws {
+  @Test(
+    "a measured table survives the file and JSON",
+    arguments: ExpertMeasurement.Granularity.allCases)
+  func measured(granularity: ExpertMeasurement.Granularity) throws {
     let (model, folder) = (try TinyMixtral(), try TemporaryFolder())
-    let table = try ExpertMeasurement(
-      checkpoint: model.checkpoint, levels: [2, 3], groupSize: 32, symmetric: true,
-      calibration: try model.calibrate(tokens: 1, in: folder),
-      scores: Set(ExpertMeasurement.Score.allCases)
-    ).table()
+    var measurement = ExpertMeasurement(
+      checkpoint: model.checkpoint, levels: [1, 2, 3], groupSize: 32, symmetric: true,
+      calibration: try model.calibrate(
+        tokens: 1, in: folder, options: CalibrationOptions(routingWeighted: true)),
+      scores: Set(ExpertMeasurement.Score.allCases))
+    measurement.granularity = granularity
+    measurement.attention = .tied
+    let table = try measurement.table()
+    #expect(table.units.contains { $0.tie != nil } && table.units.contains(where: \.hasFewTokens))
     let url = folder.url.appending(path: "table.h5")
     try table.write(to: url)
     #expect(try SensitivityTable(hdf5: url) == table)
+    #expect(try SensitivityTable(json: table.json()) == table)
+  }
+
+  @Test("units with other levels, ties, marks, resources and sensitivities of their own")
+  func ragged() throws {
+    let folder = try TemporaryFolder()
+    let table = try SensitivityTable(
+      units: [
+        BitAllocation.Unit(
+          id: "layers.0.attention.q", layer: 0, projection: "q", weights: 8, tie: "a, b é",
+          levels: [
+            Level(bits: 4, loss: 1, codeBits: 32, resources: ["latency-ms": 0.5]),
+            Level(bits: 8, loss: 0.5, codeBits: 64, sensitivities: ["output": 3]),
+          ]),
+        BitAllocation.Unit(
+          id: "some.name of another tool", layer: 1, expert: 7, projection: "down", weights: 16,
+          hasFewTokens: true,
+          levels: [Level(bits: 1.5, codeBits: 20, metadataBits: 3), Level(bits: 4, codeBits: 64)]),
+      ], scores: ["condition-number": [1, 1e6]])
+    let url = folder.url.appending(path: "table.h5")
+    try table.write(to: url)
+    #expect(try SensitivityTable(hdf5: url) == table)
+    #expect(try HDF5Reader(url).read("levels/bits") == [1.5, 4, 8])
+  }
+
+  @Test("a table of version 1.1 is read: shared experts, dense layers, routed experts")
+  func oldVersion() throws {
+    let folder = try TemporaryFolder()
+    let url = folder.url.appending(path: "table.h5")
+    let file = try HDF5Writer(url)
+    try file.writeAttribute("assay.sensitivity-table", "format")
+    try file.writeAttribute("1.1.0", "format_version")
+    try file.write([Int64(0), 1, 1], to: "units/layer")
+    try file.write([Int64(-2), 3, -1], to: "units/block")
+    try file.write([Int64(10), 20, 30], to: "units/weights")
+    try file.write([2.0, 4], to: "levels/bits")
+    try file.write([1, 0.5, .nan, .nan, 3, 2], to: "loss", shape: [3, 2])
+    try file.write([20.0, 40, 40, 80, 60, 120], to: "code_bits", shape: [3, 2])
+    try file.write([Double](repeating: .nan, count: 6), to: "metadata_bits", shape: [3, 2])
+    try file.write([1, 0.25, 1], to: "scores/frequency")
+    try file.finish()
+    func levels(_ weights: Int, _ losses: [Double?]) -> [Level] {
+      zip([2.0, 4], losses).map { Level(bits: $0, loss: $1, codeBits: $0 * Double(weights)) }
+    }
+    let expected = try SensitivityTable(
+      units: [
+        BitAllocation.Unit(
+          id: "layers.0.mlp", layer: 0, weights: 10, levels: levels(10, [1, 0.5])),
+        BitAllocation.Unit(
+          id: "layers.1.experts.3", layer: 1, expert: 3, weights: 20,
+          levels: levels(20, [nil, nil])),
+        BitAllocation.Unit(
+          id: "layers.1.shared", layer: 1, weights: 30, levels: levels(30, [3, 2])),
+      ], scores: ["frequency": [1, 0.25, 1]])
+    #expect(try SensitivityTable(hdf5: url) == expected)
+  }
+
+  @Test("names with line breaks are refused before a file appears")
+  func lineBreak() throws {
+    let folder = try TemporaryFolder()
+    let url = folder.url.appending(path: "table.h5")
+    let table = try SensitivityTable(units: [
+      BitAllocation.Unit(
+        id: "a\r\nb", layer: 0, weights: 1, levels: [Level(bits: 2, codeBits: 2)])
+    ])
+    let error = #expect(throws: HDF5Error.self) { try table.write(to: url) }
+    #expect("\(try #require(error))".contains("line break"))
+    #expect(!FileManager.default.fileExists(atPath: url.path))
   }
 
   @Test("another HDF5 file, or one whose columns differ in length, is refused by name")
@@ -49,8 +124,18 @@ struct SensitivityTableFileTests {
       throws: HDF5Error.wrongFormat(
         path: url.path, expected: "assay.sensitivity-table", found: "something.else")
     ) { try SensitivityTable(hdf5: url) }
+    let later = try HDF5Writer(url)
+    try later.writeAttribute("assay.sensitivity-table", "format")
+    try later.writeAttribute("2.0.0", "format_version")
+    try later.finish()
+    #expect(
+      throws: HDF5Error.wrongFormat(
+        path: url.path, expected: "assay.sensitivity-table 1.x",
+        found: "assay.sensitivity-table 2.0.0")
+    ) { try SensitivityTable(hdf5: url) }
     let short = try HDF5Writer(url)
     try short.writeAttribute("assay.sensitivity-table", "format")
+    try short.writeAttribute("1.1.0", "format_version")
     try short.write([Int64(0), 0], to: "units/layer")
     try short.write([Int64(0)], to: "units/block")
     try short.finish()

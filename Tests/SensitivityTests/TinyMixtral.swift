@@ -23,11 +23,14 @@ struct TinyMixtral {
   }
 
   /// Calibrates with the first `count` tokens as one sequence, in f32, into a new folder.
-  func calibrate(tokens count: Int, in parent: TemporaryFolder) throws -> URL {
-    let folder = try parent.folder("calibration-\(count)")
+  func calibrate(
+    tokens count: Int, in parent: TemporaryFolder, options: CalibrationOptions = .init()
+  ) throws -> URL {
+    let folder = try parent.folder("calibration-\(count)-\(options.routingWeighted)")
     let sample = try CalibrationSample(
       text: ("golden", Array(tokens.prefix(count))), count: 1, context: count, seed: 0)
-    try CalibrationWriter.write(sample, through: checkpoint, precision: .f32, to: folder)
+    try CalibrationWriter.write(
+      sample, through: checkpoint, precision: .f32, options: options, to: folder)
     return folder
   }
 }

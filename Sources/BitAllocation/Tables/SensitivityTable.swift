@@ -4,7 +4,8 @@ public struct Unit: Sendable, Equatable {
   public var id: String
   public var layer: Int
   public var expert: Int?
-  /// `gate`, `up`, `down`, `q`, `k`, `v`, `o`; nil if the unit is not a single projection.
+  /// `gate`, `up`, `down`, `q`, `k`, `v`, `o`, or `q-down`, `q-up`, `kv-down`, `kv-up` of latent
+  /// attention; nil if the unit is not a single projection.
   public var projection: String?
   /// Number of weights.
   public var weights: Int
@@ -31,8 +32,13 @@ public struct Unit: Sendable, Equatable {
 
   /// Attention if the projection is one of attention's, else expert.
   public var part: ModelPart {
-    ["q", "k", "v", "o"].contains(projection) ? .attention : .expert
+    Self.attentionProjections.contains(projection ?? "") ? .attention : .expert
   }
+
+  /// Those of latent attention too.
+  private static let attentionProjections: Set<String> = [
+    "q", "k", "v", "o", "q-down", "q-up", "kv-down", "kv-up",
+  ]
 
   /// The level of these nominal bits, or nil.
   public func level(bits: Double) -> Level? { levels.first { $0.bits == bits } }

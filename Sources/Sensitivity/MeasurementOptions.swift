@@ -1,0 +1,172 @@
+import BitAllocation
+import Checkpoints
+import Quantization
+import Tensors
+
+extension ExpertMeasurement {
+  /// What one decision of an allocator is about.
+  public enum Granularity: String, Sendable, CaseIterable {
+    /// All MLPs of a layer: `layers.L.experts`.
+    case layer
+    /// An MLP: `layers.L.experts.E`, `layers.L.shared`, `layers.L.mlp`.
+    case expert
+    /// A matrix of an MLP: the expert's name and `.gate`, `.up` or `.down`.
+    case projection
+
+    /// - Parameter name: As specs have it.
+    /// - Throws: ``MeasurementError/unknownName(_:of:allowed:)``.
+    public init(named name: String) throws(MeasurementError) {
+      guard let granularity = Self(rawValue: name) else {
+        throw .unknownName(name, of: "granularity", allowed: Self.allCases.map(\.rawValue))
+      }
+      self = granularity
+    }
+  }
+
+  /// Whether attention has units, `layers.L.attention.q` and so on.
+  public enum AttentionUnits: String, Sendable, CaseIterable {
+    case none, separate
+    /// Projections of the same residual stream (q, k, v) get the same level.
+    case tied
+  }
+
+  /// What makes losses of different layers comparable.
+  public enum Scale: String, Sendable, CaseIterable {
+    case none
+    /// Divided by the layer's Σ‖MoE output‖² / N.
+    case relative
+
+    /// - Parameter name: As specs have it.
+    /// - Throws: ``MeasurementError/gradientScale``,
+    ///   ``MeasurementError/unknownName(_:of:allowed:)``.
+    public init(named name: String) throws(MeasurementError) {
+      guard name != "gradient" else { throw .gradientScale }
+      guard let scale = Self(rawValue: name) else {
+        throw .unknownName(name, of: "scale", allowed: Self.allCases.map(\.rawValue))
+      }
+      self = scale
+    }
+  }
+
+  /// Whose error Δ = Ŵ - W is measured.
+  public enum WeightError: Sendable, Equatable {
+    /// Rounding to nearest.
+    case rtn
+    /// GPTQ with H = 2S/n, and rounding to nearest where it falls back to that: below
+    /// `minimumTokens` and where H has no factor.
+    case gptq(GPTQOptions, minimumTokens: Int)
+
+    public static let gptq = WeightError.gptq(GPTQOptions(), minimumTokens: 1)
+  }
+
+  /// Exponents of the factors (n/N)^α · mean(w)^β of the base loss.
+  ///
+  /// n counts the tokens routed to an expert, N those of the layer, mean(w) is the mean weight
+  /// applied to the expert's output. Both are 1 for what sees every token.
+  public struct LossFactors: Sendable, Equatable {
+    /// α.
+    public var frequency: Double
+    /// β.
+    public var routingWeight: Double
+
+    public init(frequency: Double = 0, routingWeight: Double = 0) {
+      self.frequency = frequency
+      self.routingWeight = routingWeight
+    }
+  }
+
+  /// Exponents of PMQ's φ^α · w^β · ε^γ; the code's defaults, γ being what its bug makes of 2.
+  ///
+  /// - SeeAlso: Huang et al. 2024, arXiv:2410.06270; METHODS §2.7.
+  public struct PMQExponents: Sendable, Equatable {
+    /// α of the frequency φ.
+    public var frequency: Double
+    /// β of the routing weight w.
+    public var routingWeight: Double
+    /// γ of the error ε.
+    public var error: Double
+
+    public init(frequency: Double = 1, routingWeight: Double = 1.5, error: Double = 1) {
+      self.frequency = frequency
+      self.routingWeight = routingWeight
+      self.error = error
+    }
+  }
+
+  /// The tokens on which ε is measured.
+  public struct ExpertOutputSample: Sendable {
+    public var sequences: [[Int32]]
+    /// Of the forward pass.
+    public var precision: Precision
+
+    public init(sequences: [[Int32]], precision: Precision) {
+      self.sequences = sequences
+      self.precision = precision
+    }
+  }
+}
+
+/// Losses that every level carries beside its base loss, each by the name it has in tables.
+///
+/// Δ is the error of the level, summed over the matrices of a unit unless said otherwise; N counts
+/// the layer's tokens, n those of the matrix. None is scaled across layers.
+public enum Sensitivity: String, Sendable, CaseIterable {
+  /// tr(Δ S Δᵀ) / n.
+  case secondOrder = "second-order"
+  /// 2 · Tr(S) / (n · in) · ‖Δ‖² (Dong et al. 2019, arXiv:1911.03852, for a layer-wise loss).
+  case hawqTrace = "hawq-trace"
+  /// ‖Δ‖² / weights of the unit.
+  case weightMSE = "weight-mse"
+  /// tr(Δ S_w Δᵀ) / N: what reaches the layer's output, cross terms between matrices neglected. S_w
+  /// is S where every token comes with weight 1.
+  case output
+  /// ε = ‖MoE(x) - MoE(x; unit rounded)‖_F over tokens x (METHODS §2.7). PMQ's code adds the norms
+  /// of its batches instead.
+  case expertOutput = "expert-output"
+  /// φ^α · w^β · ε^γ, φ being the share of a layer's assignments and w that of Σ softmax probability
+  /// when selected (Huang et al. 2024, arXiv:2410.06270).
+  ///
+  /// Where ε was not measured it is √(N · `output`). What sees every token has N as count and as
+  /// summed weight. Attention has none.
+  case pmq
+}
+
+/// Why a table cannot be measured.
+public enum MeasurementError: Error, Equatable, CustomStringConvertible {
+  case needsCalibration(String)
+  case needsRoutingWeightedSums(String, layer: Int)
+  case needsBlockCosines(layer: Int)
+  case needsExpertOutputSample(String)
+  /// The error of all experts of a layer together is not the sum of theirs.
+  case expertOutputOfLayers
+  case unknownName(String, of: String, allowed: [String])
+  case gradientScale
+  case unsupportedLevel(Double)
+  case badExponent(String, Double)
+
+  public var description: String {
+    switch self {
+    case .needsCalibration(let quantity):
+      "'\(quantity)' comes from calibration statistics; give a calibration folder."
+    case .needsRoutingWeightedSums(let sensitivity, let layer):
+      "'\(sensitivity)' needs routing-weighted sums, which the calibration of layer \(layer) lacks; "
+        + "calibrate with --routing-weighted."
+    case .needsBlockCosines(let layer):
+      "'block-importance' needs the cosines between input and output of MoE blocks, which the "
+        + "calibration of layer \(layer) lacks: it is of an older version; calibrate again."
+    case .needsExpertOutputSample(let sensitivity):
+      "'\(sensitivity)' is measured on tokens; give a text to measure it on."
+    case .expertOutputOfLayers:
+      "'expert-output' is measured for experts and projections, not for whole layers; use "
+        + "granularity 'expert' or leave it out."
+    case .unknownName(let name, let kind, let allowed):
+      "There is no \(kind) '\(name)'; use one of \(allowed.joined(separator: ", "))."
+    case .gradientScale:
+      "Scale 'gradient' needs gradients, which are not computed yet; use 'relative' or 'none'."
+    case .unsupportedLevel(let bits):
+      "Levels are whole bits from 1 to 8, got \(bits)."
+    case .badExponent(let name, let value):
+      "Exponent \(name) must be a finite number >= 0, got \(value)."
+    }
+  }
+}
