@@ -90,6 +90,7 @@ public struct MixedLevels: Sendable {
   /// - Parameters:
   ///   - slices: Of whole bits among those of the set, summing to all neurons.
   ///   - order: Neurons by rank; not read for a single slice.
+  /// - Returns: A sum over the three matrices, per token.
   /// - Throws: ``QuantizationError``.
   public func loss(
     of slices: [NeuronSlice], order: NeuronOrder

@@ -29,7 +29,7 @@ public struct NeuronMeasurement: Sendable {
   ///
   /// - Parameter progress: Told how many layers of all are done.
   /// - Returns: Neurons ranked by the drop of loss from the lowest bits to the highest, ties by
-  ///   index; an expert that no token reached has losses of NaN and keeps its order.
+  ///   index; an expert that no token reached has no losses and keeps its order.
   /// - Throws: ``NeuronTableError``, ``QuantizationError``, and what reading the files throws.
   public func table(
     progress: (_ layer: Int, _ layers: Int) -> Void = { _, _ in }
@@ -49,8 +49,7 @@ public struct NeuronMeasurement: Sendable {
           NeuronTable.Expert(
             id: LinearModule.unit(layer: layer, block), layer: layer, expert: block.expert,
             weightsPerNeuron: weights.weightsPerNeuron,
-            loss: losses?.flattened(dividedBy: statistics.energyPerToken)
-              ?? [Float](repeating: .nan, count: weights.neurons * bits.count),
+            loss: losses?.flattened(dividedBy: statistics.energyPerToken) ?? [],
             order: (losses?.order(from: low, to: high) ?? .identity(weights.neurons))
               .neurons.map { Int32($0) }))
       }

@@ -39,7 +39,11 @@ extension NeuronTable {
       try file.write(group.map { Int64($0.neurons) }, to: "\(root)/neurons")
       try file.write(group.map { Int64($0.weightsPerNeuron) }, to: "\(root)/weights_per_neuron")
       let neurons = group.reduce(0) { $0 + $1.neurons }
-      try file.write(group.flatMap(\.loss), to: "\(root)/loss", shape: [neurons, bits.count])
+      let loss = group.flatMap { expert in
+        expert.isMeasured
+          ? expert.loss : [Float](repeating: .nan, count: expert.neurons * bits.count)
+      }
+      try file.write(loss, to: "\(root)/loss", shape: [neurons, bits.count])
       try file.write(group.flatMap { $0.order.map { Int64($0) } }, to: "\(root)/order")
     }
     try file.finish()
@@ -79,15 +83,17 @@ extension NeuronTable {
         weights[index] > 0, weights[index] <= Int64(Int32.max)
       else {
         throw HDF5Error.wrongFormat(
-          path: file.path, expected: "\(root) with positive sizes that sum to \(order.count) neurons",
+          path: file.path,
+          expected: "\(root) with positive sizes that sum to \(order.count) neurons",
           found: "\(neurons[index]) neurons of \(weights[index]) weights")
       }
       let range = start..<start + Int(neurons[index])
+      let losses = loss[range.lowerBound * bits..<range.upperBound * bits]
       experts.append(
         Expert(
           id: LinearModule.unit(layer: layer, block), layer: layer, expert: block.expert,
           weightsPerNeuron: Int(weights[index]),
-          loss: Array(loss[range.lowerBound * bits..<range.upperBound * bits]),
+          loss: losses.allSatisfy(\.isNaN) ? [] : Array(losses),
           // What is not an index becomes one that the table refuses.
           order: order[range].map { Int32(exactly: $0) ?? -1 }))
       start = range.upperBound

@@ -4,7 +4,7 @@
 /// it is arrays per expert rather than units.
 ///
 /// A value of this type is valid: bits rise within 1…8, ids are unique, an order names each neuron
-/// once, losses are finite and not negative, or all NaN for an expert that no token reached.
+/// once, losses are finite and not negative, or missing for an expert that no token reached.
 public struct NeuronTable: Sendable, Equatable {
   public struct Expert: Sendable, Equatable {
     /// As plans name it: `layers.0.experts.3`, `layers.0.shared`, `layers.0.mlp`.
@@ -13,7 +13,7 @@ public struct NeuronTable: Sendable, Equatable {
     /// nil for what every token goes through.
     public var expert: Int?
     public var weightsPerNeuron: Int
-    /// Predicted loss, shape `[neurons, bits]`; all NaN if no token reached the expert.
+    /// Predicted loss, shape `[neurons, bits]`; empty if no token reached the expert.
     public var loss: [Float]
     /// The neuron at each rank, the one that gains most by bits first, shape `[neurons]`.
     public var order: [Int32]
@@ -21,7 +21,7 @@ public struct NeuronTable: Sendable, Equatable {
     public var neurons: Int { order.count }
     public var weights: Int { neurons * weightsPerNeuron }
     /// Whether losses are known.
-    public var isMeasured: Bool { !(loss.first?.isNaN ?? true) }
+    public var isMeasured: Bool { !loss.isEmpty }
 
     public init(
       id: String, layer: Int, expert: Int? = nil, weightsPerNeuron: Int, loss: [Float],
@@ -45,8 +45,8 @@ public struct NeuronTable: Sendable, Equatable {
   ///   - experts: At least one, losses for these bits.
   /// - Throws: ``NeuronTableError``.
   public init(bits: [Int], experts: [Expert]) throws(NeuronTableError) {
-    guard !bits.isEmpty, bits.allSatisfy((1...8).contains), zip(bits, bits.dropFirst()).allSatisfy(<)
-    else { throw .badBits(bits) }
+    let rises = zip(bits, bits.dropFirst()).allSatisfy(<)
+    guard !bits.isEmpty, bits.allSatisfy((1...8).contains), rises else { throw .badBits(bits) }
     guard !experts.isEmpty else { throw .noExperts }
     var seen: Set<String> = []
     for expert in experts {
@@ -65,13 +65,11 @@ public struct NeuronTable: Sendable, Equatable {
       throw .noWeights(
         expert: expert.id, neurons: expert.neurons, weightsPerNeuron: expert.weightsPerNeuron)
     }
-    guard expert.loss.count == expert.neurons * bits.count else {
+    guard !expert.isMeasured || expert.loss.count == expert.neurons * bits.count else {
       throw .wrongLossCount(
         expert: expert.id, found: expert.loss.count, neurons: expert.neurons, bits: bits.count)
     }
-    let isMeasured = expert.isMeasured
-    let bad = expert.loss.firstIndex { isMeasured ? !($0.isFinite && $0 >= 0) : !$0.isNaN }
-    if let bad {
+    if let bad = expert.loss.firstIndex(where: { !($0.isFinite && $0 >= 0) }) {
       throw .badLoss(
         expert: expert.id, neuron: bad / bits.count, bits: bits[bad % bits.count],
         value: expert.loss[bad])
@@ -147,10 +145,10 @@ public enum NeuronTableError: Error, Equatable, CustomStringConvertible {
       "Expert \(id) has \(neurons) neurons of \(weights) weights; there must be at least 1 of each."
     case .wrongLossCount(let id, let found, let neurons, let bits):
       "Expert \(id) has \(found) losses for \(neurons) neurons at \(bits) bit-widths; "
-        + "give \(neurons * bits)."
+        + "give \(neurons * bits), or none where no token came."
     case .badLoss(let id, let neuron, let bits, let value):
-      "Expert \(id), neuron \(neuron), \(bits) bits: the loss is \(value); losses are finite and "
-        + "not negative, or all NaN where no token came."
+      "Expert \(id), neuron \(neuron), \(bits) bits: the loss is \(value); it must be finite and "
+        + "not negative."
     case .notAnOrder(let id, let neuron):
       "The order of expert \(id) names neuron \(neuron), which is not one of its neurons or was "
         + "named before; measure again."
