@@ -1,0 +1,123 @@
+import BitAllocation
+import Calibration
+import Foundation
+import MoEModels
+import Quantization
+import Tensors
+import Testing
+
+@testable import Sensitivity
+
+@Suite("Half levels and mixes of experts")
+struct MixedLevelsTests {
+  private let family = GridFamily(groupSize: 20, symmetric: false)
+
+  /// An expert of the tiny model with what calibration knows of it.
+  private func inputs(
+    layer: Int, expert: Int, tokens: Int = 40
+  ) throws -> (weights: GatedWeights, moments: GatedMoments, energy: Double, table: Level) {
+    let (model, folder) = (try TinyMixtral(), try TemporaryFolder())
+    let calibration = try model.calibrate(tokens: tokens, in: folder)
+    let statistics = try CalibrationLayer(layer, in: calibration, experts: 4)
+    let modules = model.checkpoint.configuration.gatedBlocks(layer: layer)[expert].modules
+    let table = try ExpertMeasurement(
+      checkpoint: model.checkpoint, levels: [3], groupSize: 20, symmetric: false,
+      calibration: calibration, scores: []
+    ).table()
+    let unit = try #require(table.units.first { $0.id == "layers.\(layer).experts.\(expert)" })
+    return (
+      try GatedWeights(of: modules, from: model.checkpoint),
+      try GatedMoments(of: modules, statistics),
+      statistics.outputEnergy / Double(statistics.tokens), unit.levels[0]
+    )
+  }
+
+  private func levels() throws -> LevelSet {
+    try LevelSet(json: [2, 2.5, 3, 3.5, 4, ["8": 0.34, "2": 0.33, "1": 0.33]])
+  }
+
+  @Test("a whole level is that of the expert table")
+  func wholeLevel() throws {
+    let (weights, moments, energy, table) = try inputs(layer: 1, expert: 2)
+    let mixed = try MixedLevels(weights, moments: moments, levels: levels(), family: family)
+    let entry = try mixed.entry(of: LevelMix(bits: 3))
+    #expect(entry.slices == [NeuronSlice(bits: 3, neurons: 96)])
+    #expect(Double(entry.codeBits) == table.codeBits)
+    #expect(Double(entry.metadataBits) == table.metadataBits)
+    let loss = try #require(entry.loss) / energy
+    // Sums over rows in another order.
+    #expect(abs(loss / (try #require(table.loss)) - 1) < 1e-12)
+  }
+
+  @Test("half levels and mixes lose and cost what the stored slices do", arguments: 0..<2)
+  func asStored(layer: Int) throws {
+    let (weights, moments, _, _) = try inputs(layer: layer, expert: 1)
+    let mixed = try MixedLevels(weights, moments: moments, levels: levels(), family: family)
+    for level in try levels().levels {
+      let order = mixed.order(for: level)
+      let entry = try mixed.entry(of: level)
+      #expect(entry.slices == level.split(neurons: 96))
+      let stored = try MixedExpert(
+        rounding: weights, order: order, split: entry.slices.map { ($0.bits, $0.neurons) },
+        family: family)
+      #expect(entry.codeBits == stored.codeBits)
+      #expect(entry.metadataBits == stored.metadataBits)
+      let rounded = stored.dequantized()
+      let expected =
+        trace(rounded.gate, minus: weights.gate, moments.input)
+        + trace(rounded.up, minus: weights.up, moments.input)
+        + trace(rounded.down, minus: weights.down, moments.hidden)
+      // Differences are rounded to f32 there.
+      #expect(abs((try #require(entry.loss)) / expected - 1) < 1e-5, "\(level.bits)")
+    }
+  }
+
+  /// tr(Δ S Δᵀ) / n, Δ = a - b, element by element.
+  private func trace(_ a: Matrix, minus b: Matrix, _ site: GatedMoments.Site) -> Double {
+    let sum = site.sum.dense
+    var trace = 0.0
+    for row in 0..<a.rows {
+      let delta = (0..<a.columns).map { Double(a[row, $0]) - Double(b[row, $0]) }
+      for i in delta.indices {
+        for j in delta.indices { trace += delta[i] * Double(sum[i, j]) * delta[j] }
+      }
+    }
+    return trace / Double(site.tokens)
+  }
+
+  @Test("a half level ranks neurons by the drop of loss between its own two widths")
+  func order() throws {
+    let (weights, moments, _, _) = try inputs(layer: 0, expert: 3)
+    let mixed = try MixedLevels(weights, moments: moments, levels: .paper, family: family)
+    let losses = try #require(mixed.losses)
+    for (level, low) in [(2.5, 2), (3.5, 3)] {
+      let (few, more) = (losses.total(bits: low), losses.total(bits: low + 1))
+      let drops = mixed.order(for: try LevelMix(bits: level)).neurons.map { few[$0] - more[$0] }
+      #expect(zip(drops, drops.dropFirst()).allSatisfy { $0 >= $1 })
+    }
+    #expect(mixed.order(for: try LevelMix(bits: 3)) == .identity(96))
+    // The best third first loses less than the worst third first.
+    let level = try LevelMix(bits: 2.5)
+    let order = mixed.order(for: level)
+    let reversed = try NeuronOrder(order.neurons.reversed())
+    #expect(
+      try #require(mixed.entry(of: level).loss)
+        < #require(mixed.entry(of: level, order: reversed).loss))
+  }
+
+  @Test("without tokens there are costs but no losses")
+  func withoutTokens() throws {
+    let (weights, moments, _, _) = try inputs(layer: 0, expert: 1)
+    var empty = moments
+    (empty.input.tokens, empty.hidden.tokens) = (0, 0)
+    let known = try MixedLevels(weights, moments: moments, levels: .paper, family: family)
+    for moments in [nil, empty] {
+      let mixed = try MixedLevels(weights, moments: moments, levels: .paper, family: family)
+      for level in LevelSet.paper.levels {
+        let (entry, expected) = (try mixed.entry(of: level), try known.entry(of: level))
+        #expect(entry.loss == nil && expected.loss != nil)
+        #expect(entry.codeBits == expected.codeBits && entry.metadataBits == expected.metadataBits)
+      }
+    }
+  }
+}
