@@ -3,10 +3,11 @@ import JSON
 /// The allocators by name.
 public enum Allocators {
   /// In the order in which help lists them.
-  public static let names = [
-    "uniform", "random", "frequency", "routing-weight", "weight-outlier", "block-importance",
-    "first-layers", "last-layers", "greedy", "exact", "hawq-ilp", "pmq",
-  ] + SearchOptions.searches
+  public static let names =
+    [
+      "uniform", "random", "frequency", "routing-weight", "weight-outlier", "block-importance",
+      "first-layers", "last-layers", "greedy", "exact", "hawq-ilp", "pmq",
+    ] + SearchOptions.searches
 
   /// The allocator of this name.
   ///

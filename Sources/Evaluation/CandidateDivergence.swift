@@ -27,7 +27,9 @@ public struct CandidateDivergence: Sendable {
     of candidates: [[Key]], weights: (_ layer: Int, Key) throws -> any WeightSource
   ) throws -> (means: [Double], forwardTokens: Int) {
     var means = [Double](repeating: 0, count: candidates.count)
-    let order = candidates.indices.sorted { candidates[$0].lexicographicallyPrecedes(candidates[$1]) }
+    let order = candidates.indices.sorted {
+      candidates[$0].lexicographicallyPrecedes(candidates[$1])
+    }
     let start = try ForwardPass(
       reference.sequences, source: source, precision: reference.precision)
     var layersRun = 0

@@ -1,7 +1,7 @@
 public import Checkpoints
 public import Foundation
 public import MoEModels
-public import Tensors
+import Tensors
 
 /// Every module at every level, quantized once: a packed checkpoint a level.
 ///

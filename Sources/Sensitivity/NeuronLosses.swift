@@ -81,16 +81,6 @@ public struct NeuronLosses: Sendable, Equatable {
 }
 
 extension Matrix {
-  /// self - other, shapes equal.
-  func minus(_ other: Matrix) -> Matrix {
-    precondition(
-      rows == other.rows && columns == other.columns,
-      "[\(rows), \(columns)] against [\(other.rows), \(other.columns)]")
-    var result = self
-    for index in result.storage.indices { result.storage[index] -= other.storage[index] }
-    return result
-  }
-
   /// Σ of the squares of a row.
   fileprivate func squaredNorm(ofRow row: Int) -> Double {
     var sum = 0.0

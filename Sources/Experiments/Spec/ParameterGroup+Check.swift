@@ -67,8 +67,34 @@ extension ParameterKind {
     case .levels(let range): try checkLevels(value, range, at: pointer)
     case .namedPaths: try checkNamedPaths(value, at: pointer)
     case .group(let group): return try group.completed(value, at: pointer)
+    case .list(let group):
+      return try elements(value, "a list of objects", pointer) {
+        element, pointer throws(SpecError) in
+        try group.completed(element, at: pointer)
+      }
+    case .choices(let names):
+      return try elements(value, "a list of names", pointer) { element, pointer throws(SpecError) in
+        try ParameterKind.choice(names).completed(element, at: pointer)
+      }
+    case .integers(let range):
+      return try elements(value, "a list of integers", pointer) {
+        element, pointer throws(SpecError) in
+        try ParameterKind.integer(range).completed(element, at: pointer)
+      }
     }
     return value
+  }
+
+  private func elements(
+    _ value: JSONValue, _ expected: String, _ pointer: JSONPointer,
+    _ complete: (JSONValue, JSONPointer) throws(SpecError) -> JSONValue
+  ) throws(SpecError) -> JSONValue {
+    guard let elements = value.arrayValue else { throw wrongType(expected, value, pointer) }
+    var completed: [JSONValue] = []
+    for (index, element) in elements.enumerated() {
+      completed.append(try complete(element, pointer.appending(index)))
+    }
+    return .array(completed)
   }
 
   /// A path alone is a list of one.

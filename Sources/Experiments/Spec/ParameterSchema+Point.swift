@@ -1,5 +1,8 @@
+import BitAllocation
 import Calibration
 import Evaluation
+import JSON
+import Sensitivity
 
 extension ParameterGroup {
   /// Every parameter of a point, as it may stand in `base` and in the patches of axes.
@@ -91,15 +94,100 @@ extension ParameterGroup {
 
   static let allocation = ParameterGroup([
     ParameterField(
-      "allocator", .choice(["uniform", "random", "frequency", "weight-outlier"]),
-      .defaulting("uniform"), "Who decides the plan."),
+      "allocator", .choice(Allocators.names), .defaulting("uniform"), "Who decides the plan."),
     ParameterField(
-      "granularity", .choice(["expert"]), .defaulting("expert"), "What the allocator decides about."
-    ),
+      "granularity", .choice(ExpertMeasurement.Granularity.allCases.map(\.rawValue)),
+      .defaulting("expert"), "What the allocator decides about."),
     ParameterField("levels", .levels(1...8), .defaulting([2, 3, 4]), "Bits a unit may get."),
     ParameterField(
       "law", .choice(["fill", "two-level"]), .optional,
       "How a score becomes a plan; by default two-level for two levels, fill for more."),
+    ParameterField(
+      "sensitivity", .choice(Sensitivity.allCases.map(\.rawValue).filter { $0 != "expert-output" }),
+      .optional,
+      "Losses that are minimized in the place of the base loss; hawq-ilp and pmq have their own."),
+    ParameterField(
+      "error", .choice(["rtn", "gptq"]), .defaulting("rtn"),
+      "Whose rounding error the losses are made of."),
+    ParameterField(
+      "scale", .choice(ExpertMeasurement.Scale.allCases.map(\.rawValue)), .defaulting("relative"),
+      "What makes losses of layers comparable."),
+    ParameterField(
+      "factors", .group(factors), .defaulting([:]),
+      "Exponents of (n/N)^frequency · mean(w)^routingWeight on the base loss."),
+    ParameterField(
+      "scope", .choice(AllocationProblem.Scope.allCases.map(\.rawValue)), .defaulting("model"),
+      "One budget for the model, or the same budget in each layer."),
+    ParameterField(
+      "require", .list(requirement), .defaulting([]),
+      "At least so many units at a level in each scope."),
+    ParameterField("floor", .number(1...8), .optional, "Least bits of a unit."),
+    ParameterField("ceiling", .number(1...8), .optional, "Most bits of a unit."),
+    ParameterField("search", .group(search), .defaulting([:]), "Options of searches."),
+    ParameterField(
+      "fitness", .choice(["surrogate", "measured"]), .defaulting("surrogate"),
+      "What searches minimize: the sum of the losses, or the divergence of the quantized model."),
+    ParameterField(
+      "fitnessText", .group(fitnessText), .optional,
+      "measured: the text of the search, disjoint from calibration and evaluation."),
+  ])
+
+  static let factors = ParameterGroup([
+    ParameterField("frequency", .number(0...16), .defaulting(0), "α of n/N."),
+    ParameterField("routingWeight", .number(0...16), .defaulting(0), "β of mean(w)."),
+  ])
+
+  static let requirement = ParameterGroup([
+    ParameterField("bits", .number(1...8), .required, "The level."),
+    ParameterField("count", .integer(1...1_000_000), .required, "Units at least."),
+  ])
+
+  static let search = ParameterGroup([
+    ParameterField(
+      "generations", .integer(0...1_000_000), .optional, "Generations after the first."),
+    ParameterField(
+      "patience", .integer(1...1_000_000), .optional,
+      "Generations without a better plan that end the search."),
+    ParameterField(
+      "start", .choice(SearchOptions.Start.allCases.map(\.rawValue)), .optional,
+      "Where the first plans come from."),
+    ParameterField(
+      "population", .integer(2...100_000), .optional, "evolutionary: plans of a generation."),
+    ParameterField("parents", .integer(1...100_000), .optional, "evolutionary: plans that mate."),
+    ParameterField(
+      "crossover", .choice(Crossover.allCases.map(\.rawValue)), .optional,
+      "evolutionary: how two plans become one."),
+    ParameterField(
+      "mutationRate", .number(0...1), .optional, "evolutionary: changes per unit."),
+    ParameterField(
+      "mutations", .choices(Mutation.allCases.map(\.rawValue)), .optional,
+      "evolutionary: kinds of changes."),
+    ParameterField(
+      "elitism", .integer(0...100_000), .optional, "evolutionary: plans kept as they are."),
+    ParameterField(
+      "offspring", .integer(1...100_000), .optional, "evopress: plans of a generation."),
+    ParameterField(
+      "groupRule", .choice(GroupRule.allCases.map(\.rawValue)), .optional,
+      "evopress: units between which bits are switched."),
+    ParameterField(
+      "survivors", .integers(1...100_000), .optional, "evopress: plans left by each selection."),
+    ParameterField(
+      "stageTokens", .integers(1...1_000_000_000), .optional, "evopress: tokens of each selection."),
+    ParameterField(
+      "evaluations", .integer(1...1_000_000_000), .optional, "random-search: plans drawn."),
+    ParameterField(
+      "learningRate", .number(1e-6...10), .optional, "relaxed-gradient: of Adam."),
+  ])
+
+  static let fitnessText = ParameterGroup([
+    ParameterField("path", .path, .required, "Text file."),
+    ParameterField("format", textFormat, .defaulting("text"), "How the file is read."),
+    ParameterField("sequences", .integer(1...1_000_000), .defaulting(8), "Windows of the search."),
+    ParameterField(
+      "selectionSequences", .integer(1...1_000_000), .defaulting(8),
+      "Windows that the search does not see: they tell its winner's curse."),
+    ParameterField(
+      "context", .integer(2...1_048_576), .defaulting(256), "Tokens of a window."),
   ])
 
   static let budget = ParameterGroup([
@@ -107,6 +195,16 @@ extension ParameterGroup {
       "attention", .number(2...8), .defaulting(4),
       "Code bits of attention weights, a whole number: attention is quantized at one level."),
     ParameterField("experts", .number(1...16), .defaulting(3), "Mean code bits of expert weights."),
+    ParameterField(
+      "total", .group(total), .optional,
+      "A bound in another ledger over attention and experts, in the place of experts."),
+  ])
+
+  static let total = ParameterGroup([
+    ParameterField(
+      "ledger", .choice(["paper-code-bits", "with-metadata", "expert-code-bits"]), .required,
+      "What is counted."),
+    ParameterField("value", .number(1...16), .required, "Bits per weight."),
   ])
 
   static let evaluation = ParameterGroup([

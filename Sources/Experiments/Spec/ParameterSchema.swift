@@ -51,4 +51,10 @@ public indirect enum ParameterKind: Sendable {
   /// Free names → paths.
   case namedPaths
   case group(ParameterGroup)
+  /// Objects of one kind.
+  case list(ParameterGroup)
+  /// At least one of these names.
+  case choices([String])
+  /// At least one number.
+  case integers(ClosedRange<Int>)
 }

@@ -1,3 +1,4 @@
+import BitAllocation
 import Calibration
 import Checkpoints
 import Evaluation
@@ -39,6 +40,7 @@ public struct PointParameters: Sendable, Equatable {
     self.folder = folder
     try checkEvaluation()
     try checkBudget()
+    try checkAllocation()
   }
 
   /// The file that a path of the spec names.
@@ -87,10 +89,38 @@ extension PointParameters {
       at: JSONPointer(["evaluation"]))
   }
 
+  private func checkAllocation() throws(SpecError) {
+    guard let allocation else { return }
+    let pointer = JSONPointer(["allocation"])
+    let searches = SearchOptions.searches
+    if allocation.fitness == .measured {
+      guard searches.contains(allocation.allocator), allocation.allocator != "relaxed-gradient"
+      else {
+        throw SpecError(
+          .invalid(
+            "Only searches measure plans: "
+              + searches.filter { $0 != "relaxed-gradient" }.joined(separator: ", ") + "."),
+          at: pointer.appending("fitness"))
+      }
+      guard allocation.fitnessText != nil else {
+        throw SpecError(
+          .missingKey(
+            "fitnessText", remedy: "a measured fitness needs it: {\"path\": \"search.txt\"}."),
+          at: pointer)
+      }
+    }
+    if let floor = allocation.floor, let ceiling = allocation.ceiling, floor > ceiling {
+      throw SpecError(
+        .invalid("The floor is above the ceiling."), at: pointer.appending("floor"))
+    }
+  }
+
   private func checkBudget() throws(SpecError) {
     guard let budget else { return }
     _ = try budget.attentionBits()
-    guard let lowest = allocation?.levels.first, budget.experts < Double(lowest) else { return }
+    guard budget.total == nil, let lowest = allocation?.levels.first,
+      budget.experts < Double(lowest)
+    else { return }
     throw SpecError(
       .outOfRange(
         found: CanonicalJSON.number(budget.experts),
@@ -217,32 +247,73 @@ public struct QuantizerParameters: Codable, Sendable, Equatable {
 }
 
 public struct AllocationParameters: Codable, Sendable, Equatable {
-  public enum Allocator: String, Codable, Sendable, CaseIterable {
-    case uniform, random, frequency
-    case weightOutlier = "weight-outlier"
-  }
-
-  public enum Granularity: String, Codable, Sendable, CaseIterable {
-    case expert
-  }
-
   public enum Law: String, Codable, Sendable, CaseIterable {
     case fill
     case twoLevel = "two-level"
   }
 
-  public let allocator: Allocator
-  public let granularity: Granularity
+  public enum Fitness: String, Codable, Sendable, CaseIterable {
+    case surrogate, measured
+  }
+
+  /// Whose error the base loss is made of.
+  public enum WeightError: String, Codable, Sendable, CaseIterable {
+    case rtn, gptq
+  }
+
+  public struct Factors: Codable, Sendable, Equatable {
+    public let frequency: Double
+    public let routingWeight: Double
+  }
+
+  /// At least `count` units at `bits` in each scope.
+  public struct Requirement: Codable, Sendable, Equatable {
+    public let bits: Double
+    public let count: Int
+  }
+
+  /// The text of a measured fitness.
+  public struct FitnessText: Codable, Sendable, Equatable {
+    public let path: String
+    public let format: TextFormat
+    public let sequences: Int
+    public let selectionSequences: Int
+    public let context: Int
+  }
+
+  public let allocator: String
+  public let granularity: String
   /// Bits a unit may get, increasing.
   public let levels: [Int]
   /// nil: `two-level` for two levels, `fill` for more.
   public let law: Law?
+  /// Losses of the table that are minimized; nil: its base loss, or the allocator's own.
+  public let sensitivity: String?
+  public let error: WeightError
+  public let scale: String
+  public let factors: Factors
+  public let scope: String
+  public let require: [Requirement]
+  public let floor: Double?
+  public let ceiling: Double?
+  public let search: SearchOptions
+  public let fitness: Fitness
+  public let fitnessText: FitnessText?
 }
 
-/// Mean code bits per weight.
+/// What may be spent.
 public struct BudgetParameters: Codable, Sendable, Equatable {
+  public struct Total: Codable, Sendable, Equatable {
+    public let ledger: String
+    public let value: Double
+  }
+
+  /// Code bits of attention, which is quantized at one level.
   public let attention: Double
+  /// Mean code bits per weight of experts.
   public let experts: Double
+  /// A bound in another ledger, in the place of `experts`.
+  public let total: Total?
 }
 
 public struct EvaluationParameters: Codable, Sendable, Equatable {

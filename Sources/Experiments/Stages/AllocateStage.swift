@@ -1,65 +1,223 @@
 import BitAllocation
+import Checkpoints
 import Foundation
 import JSON
+import MoEModels
+import Quantization
+import Reconstruction
 import Sensitivity
-import Statistics
 import Tensors
 
 /// table + budget → plan.
 public struct AllocateStage: Sendable {
   public static let name = "allocate"
-  static let epoch = 1
+  static let epoch = 2
 
-  public var allocator: String
-  public var law: RankLaw?
-  /// Mean code bits per expert weight.
-  public var budget: Double
-  /// Read by random allocation only.
-  public var seed: UInt64?
+  /// What decides a plan besides the table.
+  public struct Options: Sendable {
+    public var allocator: String
+    public var law: RankLaw?
+    public var search = SearchOptions()
+    public var budget: Budget
+    public var scope = AllocationProblem.Scope.model
+    public var requirements: [AllocationProblem.Requirement] = []
+    /// Floor and ceiling of all units.
+    public var bits: ClosedRange<Double> = 0...(.infinity)
+    public var sensitivity: String?
 
-  public init(allocator: String, law: RankLaw?, budget: Double, seed: UInt64?) {
-    self.allocator = allocator
-    self.law = law
-    self.budget = budget
-    self.seed = seed
-  }
+    public init(allocator: String, budget: Budget) {
+      (self.allocator, self.budget) = (allocator, budget)
+    }
 
-  func stage() -> Stage {
-    var parameters = JSONObject([
-      ("allocator", JSONValue(allocator)), ("budget", JSONValue(budget)),
-    ])
-    if let law { parameters["law"] = JSONValue("\(law)") }
-    if let seed { parameters["seed"] = JSONValue(Int(seed)) }
-    return Stage(
-      name: Self.name, epoch: Self.epoch, parameters: .object(parameters),
-      inputs: ["table": .stage(MeasureStage.name)]
-    ) { context in
-      let table = try SensitivityTable(
-        hdf5: context.input("table").appending(path: StageFile.table))
-      try context.write(try allocation(of: table).json, to: StageFile.plan)
+    /// Whether the allocator draws.
+    public var readsSeed: Bool {
+      allocator == "random" || SearchOptions.searches.contains(allocator)
+    }
+
+    /// Reads and allocates a table.
+    ///
+    /// - Parameters:
+    ///   - table: Units and levels.
+    ///   - attention: Modules outside the table.
+    ///   - seed: Of allocators that draw.
+    /// - Returns: The plan.
+    /// - Throws: ``AllocationError``.
+    public func allocation(
+      of table: SensitivityTable, attention: [QuantizedModule] = [], seed: UInt64
+    ) throws -> Allocation {
+      try Allocators.named(allocator, law: law, search: search)
+        .allocate(problem(table, attention), seed: seed)
+    }
+
+    func problem(_ table: SensitivityTable, _ attention: [QuantizedModule]) -> AllocationProblem {
+      AllocationProblem(
+        table: table, budget: budget, scope: scope, requirements: requirements, bits: bits,
+        sensitivity: sensitivity, attention: attention)
     }
   }
 
-  /// - Throws: ``AllocationError``.
-  public func allocation(of table: SensitivityTable) throws -> Allocation {
-    var generator = SeededGenerator(seed: seed ?? 0)
-    return try Allocators.named(allocator, law: law).allocate(
-      AllocationProblem(table: table, budget: Budget(experts: budget)), using: &generator)
+  /// What a measured fitness is made of.
+  struct Measured: Sendable {
+    var model: URL
+    var corpus: URL
+    var format: TextFormat
+    var sequences: Int
+    var selectionSequences: Int
+    var context: Int
+    var precision: Precision
+    /// Of the level store.
+    var levels: [Int]
+  }
+
+  public var options: Options
+  /// Read by allocators that draw.
+  public var seed: UInt64?
+  /// Modules outside the table.
+  var attention: [QuantizedModule] = []
+  /// nil: searches minimize the additive loss.
+  var measured: Measured?
+
+  public init(options: Options, seed: UInt64?) {
+    (self.options, self.seed) = (options, seed)
+  }
+
+  func stage() throws -> Stage {
+    var inputs: [String: StageSource] = ["table": .stage(MeasureStage.name)]
+    var parameters = options.json
+    if let seed { parameters["seed"] = JSONValue(Int(seed)) }
+    if options.budget.readsAttention {
+      parameters["attention"] = .array(
+        attention.map {
+          [JSONValue($0.weights), JSONValue($0.codeBits), JSONValue($0.metadataBits)]
+        })
+    }
+    if let measured {
+      parameters["measured"] = measured.json
+      inputs["model"] = try .model(measured.model)
+      inputs["searchCorpus"] = .file(measured.corpus)
+      for bits in measured.levels {
+        inputs[LevelStage.name(bits)] = .stage(LevelStage.name(bits))
+      }
+    }
+    return Stage(
+      name: Self.name, epoch: Self.epoch, parameters: .object(parameters), inputs: inputs
+    ) { context in try write(to: context) }
+  }
+
+  private func write(to context: StageContext) throws {
+    let table = try SensitivityTable(hdf5: context.input("table").appending(path: StageFile.table))
+    guard let measured else {
+      let allocation = try options.allocation(of: table, attention: attention, seed: seed ?? 0)
+      return try context.write(try allocation.json(), to: StageFile.plan)
+    }
+    let folder = try ModelFolder(measured.model)
+    let divergence = try PlanDivergence(
+      store: LevelStore(
+        Dictionary(
+          uniqueKeysWithValues: measured.levels.map {
+            (Double($0), context.input(LevelStage.name($0)))
+          })),
+      full: folder.weights, tokens: try measured.tokens(folder.tokenizer(), seed: seed ?? 0),
+      precision: measured.precision)
+    let generations = Double(max(options.search.generations ?? 1, 1))
+    let allocation = try SearchAllocator(options.allocator, options: options.search).allocate(
+      options.problem(table, attention), seed: seed ?? 0, measured: divergence.fitness,
+      checkpoint: SearchCheckpoint { state in
+        context.progress(
+          min(Double(state.generation) / generations, 1),
+          "generation \(state.generation), best \(CanonicalJSON.number(state.bestFitness))")
+      })
+    try context.write(try allocation.json(), to: StageFile.plan)
+    try context.recordForwardTokens(divergence.forwardTokens)
+  }
+}
+
+extension AllocateStage.Measured {
+  func tokens(_ tokenizer: Tokenizer, seed: UInt64) throws -> SearchTokens {
+    try SearchTokens(
+      (
+        corpus.path,
+        tokenizer.encode(try TextCorpus(corpus, format: format).text, addSpecialTokens: true)
+      ), search: sequences, selection: selectionSequences, context: context, seed: seed)
+  }
+
+  fileprivate var json: JSONValue {
+    [
+      "format": JSONValue(format.rawValue), "sequences": JSONValue(sequences),
+      "selectionSequences": JSONValue(selectionSequences), "context": JSONValue(context),
+      "compute": JSONValue(precision.rawValue),
+    ]
+  }
+}
+
+extension AllocateStage.Options {
+  /// As it enters the key; what has no effect is left out.
+  fileprivate var json: JSONObject {
+    var object = JSONObject([
+      ("allocator", JSONValue(allocator)),
+      (
+        "budget",
+        .object(JSONObject(budget.bounds.map { ("\($0.quantity)", JSONValue($0.value)) }))
+      ),
+    ])
+    if let law { object["law"] = JSONValue("\(law)") }
+    if scope != .model { object["scope"] = JSONValue(scope.rawValue) }
+    if !requirements.isEmpty {
+      object["require"] = .array(
+        requirements.map { ["bits": JSONValue($0.bits), "count": JSONValue($0.count)] })
+    }
+    if bits.lowerBound > 0 { object["floor"] = JSONValue(bits.lowerBound) }
+    if bits.upperBound.isFinite { object["ceiling"] = JSONValue(bits.upperBound) }
+    if let sensitivity { object["sensitivity"] = JSONValue(sensitivity) }
+    if SearchOptions.searches.contains(allocator), let search = try? JSONValue(encoding: search) {
+      object["search"] = search
+    }
+    return object
+  }
+}
+
+extension Budget {
+  /// Whether modules outside the table count.
+  fileprivate var readsAttention: Bool {
+    bounds.contains {
+      switch $0.quantity {
+      case .ledger, .attention: true
+      case .experts, .bytes, .resource: false
+      }
+    }
   }
 }
 
 extension Allocation {
   /// The output of `assay allocate`; ledgers sorted, units in the order of the table.
-  public var json: JSONValue {
-    [
-      "allocator": JSONValue(allocator),
-      "plan": .object(
-        JSONObject(plan.entries.map { ($0.unit, JSONValue($0.bits)) })),
-      "objective": objective.map { JSONValue($0) } ?? .null,
-      "bits": .object(
-        JSONObject(bits.sorted { $0.key < $1.key }.map { ($0.key, JSONValue($0.value)) })),
-      "forced": JSONValue(forced),
-      "slackBits": JSONValue(slackBits),
-    ]
+  ///
+  /// - Throws: ``EncodingError`` if the record of a search holds what JSON cannot say.
+  public func json() throws -> JSONValue {
+    var object = JSONObject([
+      ("allocator", JSONValue(allocator)),
+      ("plan", .object(JSONObject(plan.entries.map { ($0.unit, JSONValue($0.bits)) }))),
+      ("objective", objective.map { JSONValue($0) } ?? .null),
+    ])
+    if let certificate {
+      object["lowerBound"] = JSONValue(certificate.lowerBound)
+      object["gap"] = JSONValue(certificate.gap)
+      object["isOptimal"] = JSONValue(certificate.isOptimal)
+      object["pricePerByte"] = certificate.pricePerByte.map { JSONValue($0) } ?? .null
+      object["freeUnits"] = certificate.freeUnits.map { JSONValue($0) }
+    }
+    object["solver"] = solver.map { JSONValue($0) }
+    object["sensitivity"] = sensitivity.map { JSONValue($0) }
+    object["bits"] = .object(
+      JSONObject(bits.sorted { $0.key < $1.key }.map { ($0.key, JSONValue($0.value)) }))
+    object["limits"] = .array(
+      limits.map {
+        [
+          "name": JSONValue($0.name), "bound": JSONValue($0.bound), "used": JSONValue($0.used),
+          "slack": JSONValue($0.slack),
+        ]
+      })
+    object["forced"] = JSONValue(forced)
+    if let search { object["search"] = try JSONValue(encoding: search) }
+    return .object(object)
   }
 }

@@ -5,61 +5,94 @@ import JSON
 import Quantization
 import Sensitivity
 
-/// model + statistics → sensitivity table of the experts.
+/// model + statistics → sensitivity table.
 public struct MeasureStage: Sendable {
   public static let name = "measure"
-  static let epoch = 1
+  static let epoch = 2
 
   public var model: URL
-  /// Folder of a calibration; nil: no losses, no routing scores.
-  public var calibration: URL?
-  public var levels: [Int]
-  /// Weights that share a scale; nil: a whole row.
-  public var groupSize: Int?
-  public var symmetric: Bool
-  public var rangeSearch: RangeSearch?
-  public var scores: Set<ExpertMeasurement.Score>
+  /// What is measured; its checkpoint and calibration are set when the stage runs.
+  public struct Options: Sendable {
+    public var levels: [Double]
+    /// Weights that share a scale; nil: a whole row.
+    public var groupSize: Int?
+    public var symmetric: Bool
+    public var rangeSearch: RangeSearch?
+    public var granularity = ExpertMeasurement.Granularity.expert
+    public var error = ExpertMeasurement.WeightError.rtn
+    public var scale = ExpertMeasurement.Scale.relative
+    public var factors = ExpertMeasurement.LossFactors()
+    public var scores: Set<ExpertMeasurement.Score> = []
+    public var required: Set<Sensitivity> = []
 
-  public init(
-    model: URL, calibration: URL?, levels: [Int], groupSize: Int?, symmetric: Bool,
-    rangeSearch: RangeSearch? = nil, scores: Set<ExpertMeasurement.Score>
-  ) {
-    self.model = model
-    self.calibration = calibration
-    self.levels = levels
-    self.groupSize = groupSize
-    self.symmetric = symmetric
-    self.rangeSearch = rangeSearch
-    self.scores = scores
+    public init(levels: [Double], groupSize: Int?, symmetric: Bool, rangeSearch: RangeSearch?) {
+      (self.levels, self.groupSize) = (levels, groupSize)
+      (self.symmetric, self.rangeSearch) = (symmetric, rangeSearch)
+    }
+  }
+
+  public var options: Options
+
+  public init(model: URL, options: Options) {
+    (self.model, self.options) = (model, options)
   }
 
   /// The stage of a pipeline; losses and routing scores are there if it `readsCalibration`.
   func stage(readsCalibration: Bool) throws -> Stage {
     var inputs = ["model": try StageSource.model(model)]
     if readsCalibration { inputs["calibration"] = .stage(CalibrateStage.name) }
-    var parameters = JSONObject([
-      ("granularity", "expert"), ("quantizer", "rtn"), ("scale", "relative"),
+    return Stage(
+      name: Self.name, epoch: Self.epoch, parameters: .object(options.json), inputs: inputs
+    ) { context in
+      var measurement = options.measurement(try Checkpoint(model))
+      measurement.calibration = context.inputs["calibration"]
+      try measurement.table { context.progress(Double($0) / Double($1), "layer \($0) of \($1)") }
+        .write(to: context.directory.appending(path: StageFile.table))
+    }
+  }
+}
+
+extension MeasureStage.Options {
+  /// As it enters the key; what has no effect is left out.
+  fileprivate var json: JSONObject {
+    var object = JSONObject([
+      ("granularity", JSONValue(granularity.rawValue)), ("scale", JSONValue(scale.rawValue)),
       ("levels", .array(levels.map { JSONValue($0) })),
       ("groupSize", groupSize.map { JSONValue($0) } ?? .null),
       ("symmetric", JSONValue(symmetric)),
       ("scores", .array(scores.map(\.rawValue).sorted().map { JSONValue($0) })),
+      ("required", .array(required.map(\.rawValue).sorted().map { JSONValue($0) })),
     ])
-    if let rangeSearch { parameters["range"] = JSONValue(rangeSearch) }
-    return Stage(
-      name: Self.name, epoch: Self.epoch, parameters: .object(parameters), inputs: inputs
-    ) { context in
-      var measure = self
-      measure.calibration = context.inputs["calibration"]
-      try measure.write(to: context)
+    if let rangeSearch { object["range"] = JSONValue(rangeSearch) }
+    if factors != ExpertMeasurement.LossFactors() {
+      object["factors"] = [
+        "frequency": JSONValue(factors.frequency),
+        "routingWeight": JSONValue(factors.routingWeight),
+      ]
     }
+    switch error {
+    case .rtn: object["error"] = "rtn"
+    case .gptq(let options, let minimumTokens):
+      object["error"] = "gptq"
+      object["damping"] = JSONValue(options.relativeDamping)
+      object["columns"] = JSONValue(options.columns.rawValue)
+      object["groupScales"] = JSONValue(options.scales.rawValue)
+      object["blockSize"] = JSONValue(options.blockSize)
+      object["minimumTokens"] = JSONValue(minimumTokens)
+    }
+    return object
   }
 
-  /// Writes `table.h5` into the context's folder.
-  public func write(to context: StageContext) throws {
-    let measurement = ExpertMeasurement(
-      checkpoint: try Checkpoint(model), levels: levels, groupSize: groupSize,
-      symmetric: symmetric, rangeSearch: rangeSearch, calibration: calibration, scores: scores)
-    try measurement.table { context.progress(Double($0) / Double($1), "layer \($0) of \($1)") }
-      .write(to: context.directory.appending(path: StageFile.table))
+  /// A measurement of a checkpoint, without calibration.
+  public func measurement(_ checkpoint: Checkpoint) -> ExpertMeasurement {
+    var measurement = ExpertMeasurement(
+      checkpoint: checkpoint, levels: levels, groupSize: groupSize, symmetric: symmetric,
+      rangeSearch: rangeSearch, calibration: nil, scores: scores)
+    measurement.granularity = granularity
+    measurement.error = error
+    measurement.scale = scale
+    measurement.factors = factors
+    measurement.required = required
+    return measurement
   }
 }

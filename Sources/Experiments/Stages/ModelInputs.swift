@@ -32,6 +32,14 @@ struct ModelInputs {
           at: pointer.appending("corpus"))
       }
     }
+    if let text = point.allocation?.fitnessText, point.allocation?.fitness == .measured {
+      let pointer = JSONPointer(["allocation", "fitnessText"])
+      checkContext(text.context, of: point, at: pointer.appending("context"))
+      checkText(
+        point.url(text.path), text.format,
+        context: text.context * (text.sequences + text.selectionSequences),
+        at: pointer.appending("path"))
+    }
     checkEvaluation(point)
     return problems
   }

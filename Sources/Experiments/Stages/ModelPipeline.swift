@@ -36,26 +36,35 @@ public struct ModelPipeline: Pipeline {
       options: calibration.options, precision: precision,
       seed: calibration.seed(stream: seeds[.calibration] ?? 0))
     if readsCalibration { stages.append(try calibrate.stage()) }
+    let method = quantizer.quantizationMethod
     stages.append(
-      try MeasureStage(
-        model: model, calibration: nil, levels: allocation.levels,
-        groupSize: quantizer.groupSize, symmetric: quantizer.symmetric,
-        rangeSearch: quantizer.quantizationMethod.rangeSearch,
-        scores: allocation.scores
-      ).stage(readsCalibration: readsCalibration))
-    stages.append(
-      AllocateStage(
-        allocator: allocation.allocator.rawValue, law: allocation.rankLaw,
-        budget: budget.experts,
-        seed: allocation.allocator == .random
-          ? StageSeed.derive(from: seeds[.search] ?? 0, stage: AllocateStage.name) : nil
-      ).stage())
-    stages.append(
-      try QuantizeStage(
-        model: model, method: quantizer.quantizationMethod,
-        attentionBits: try budget.attentionBits(),
-        stream: quantizer.hessianStream == .quantized ? calibrate : nil
-      ).stage())
+      try MeasureStage(model: model, options: allocation.measureOptions(method))
+        .stage(readsCalibration: readsCalibration))
+    let quantize = QuantizeStage(
+      model: model, method: method, attentionBits: try budget.attentionBits(),
+      stream: quantizer.hessianStream == .quantized ? calibrate : nil)
+    let options = allocation.allocateOptions(budget.bounds)
+    var allocate = AllocateStage(
+      options: options,
+      seed: options.readsSeed
+        ? StageSeed.derive(from: seeds[.search] ?? 0, stage: AllocateStage.name) : nil)
+    if budget.total != nil {
+      allocate.attention = try method.attentionModules(
+        of: ModelFolder(model).configuration, bits: quantize.attentionBits)
+    }
+    if allocation.fitness == .measured, let text = allocation.fitnessText {
+      // The level store is of the full-precision stream (DECISIONS: Measured fitness).
+      var store = quantize
+      store.stream = nil
+      for bits in allocation.levels {
+        stages.append(try LevelStage(quantize: store, bits: bits).stage())
+      }
+      allocate.measured = AllocateStage.Measured(
+        model: model, corpus: parameters.url(text.path), format: text.format,
+        sequences: text.sequences, selectionSequences: text.selectionSequences,
+        context: text.context, precision: precision, levels: allocation.levels)
+    }
+    stages += [try allocate.stage(), try quantize.stage()]
     stages.append(try evaluate.stage(weights: .stage(QuantizeStage.name)))
     return stages
   }
@@ -63,7 +72,7 @@ public struct ModelPipeline: Pipeline {
   public func seedStreams(for parameters: PointParameters) -> Set<SeedStream> {
     var streams: Set<SeedStream> = []
     if parameters.readsCalibration { streams.insert(.calibration) }
-    if parameters.quantizer != nil, parameters.allocation?.allocator == .random {
+    if parameters.quantizer != nil, parameters.allocation?.readsSeed ?? false {
       streams.insert(.search)
     }
     return streams
@@ -84,7 +93,7 @@ extension PointParameters {
   /// Whether any stage of this point looks at calibration statistics.
   var readsCalibration: Bool {
     guard let quantizer, let allocation else { return false }
-    return quantizer.quantizationMethod.readsCalibration || allocation.allocator == .frequency
+    return quantizer.quantizationMethod.readsCalibration || allocation.readsCalibration
   }
 }
 
@@ -118,13 +127,45 @@ extension QuantizerParameters {
 }
 
 extension AllocationParameters {
-  /// The scores that the allocator ranks by.
-  var scores: Set<ExpertMeasurement.Score> {
-    switch allocator {
-    case .uniform, .random: []
-    case .frequency: [.frequency]
-    case .weightOutlier: [.weightOutlier]
+  /// Whether the table needs losses or routing scores.
+  var readsCalibration: Bool {
+    !["uniform", "random", "weight-outlier", "first-layers", "last-layers"].contains(allocator)
+  }
+
+  var readsSeed: Bool { allocator == "random" || SearchOptions.searches.contains(allocator) }
+
+  func measureOptions(_ method: QuantizationMethod) -> MeasureStage.Options {
+    var options = MeasureStage.Options(
+      levels: levels.map(Double.init), groupSize: method.groupSize, symmetric: method.symmetric,
+      rangeSearch: method.rangeSearch)
+    options.granularity = ExpertMeasurement.Granularity(rawValue: granularity) ?? .expert
+    options.scale = ExpertMeasurement.Scale(rawValue: scale) ?? .relative
+    options.factors = ExpertMeasurement.LossFactors(
+      frequency: factors.frequency, routingWeight: factors.routingWeight)
+    if error == .gptq {
+      options.error =
+        switch method.solver {
+        case .gptq(let gptq, let minimumTokens, _): .gptq(gptq, minimumTokens: minimumTokens)
+        case .roundToNearest: .gptq
+        }
     }
+    if let score = ExpertMeasurement.Score(rawValue: allocator) { options.scores = [score] }
+    let named = sensitivity ?? ["hawq-ilp": "hawq-trace", "pmq": "pmq"][allocator]
+    if let required = named.flatMap(Sensitivity.init(rawValue:)) { options.required = [required] }
+    return options
+  }
+
+  func allocateOptions(_ bounds: [Budget.Bound]) -> AllocateStage.Options {
+    var options = AllocateStage.Options(allocator: allocator, budget: Budget(bounds: bounds))
+    options.law = rankLaw
+    options.search = search
+    options.scope = AllocationProblem.Scope(rawValue: scope) ?? .model
+    options.requirements = require.map {
+      AllocationProblem.Requirement(bits: $0.bits, count: $0.count)
+    }
+    options.bits = (floor ?? 0)...(ceiling ?? .infinity)
+    options.sensitivity = sensitivity
+    return options
   }
 
   var rankLaw: RankLaw? {
@@ -136,7 +177,31 @@ extension AllocationParameters {
   }
 }
 
+extension QuantizationMethod {
+  /// Attention as it will be stored.
+  func attentionModules(of configuration: ModelConfiguration, bits: Int) -> [QuantizedModule] {
+    (0..<configuration.layerCount).flatMap { layer in
+      configuration.linearModules(layer: layer).filter { $0.unit == nil }.map { module in
+        let width = groupSize ?? module.columns
+        let groups = module.rows * ((module.columns + width - 1) / width)
+        return QuantizedModule(
+          name: module.tensor, part: .attention, weights: module.weights,
+          codeBits: Double(bits * module.weights),
+          metadataBits: Double(groups * (16 + (symmetric ? 0 : bits))), groupSize: groupSize)
+      }
+    }
+  }
+}
+
 extension BudgetParameters {
+  /// What an allocator is bound by.
+  var bounds: [Budget.Bound] {
+    if let total, let ledger = Ledger(rawValue: total.ledger) {
+      return [Budget.Bound(.ledger(ledger), total.value)]
+    }
+    return [Budget.Bound(.experts, experts)]
+  }
+
   /// Attention is quantized at one level.
   func attentionBits() throws(SpecError) -> Int {
     guard let bits = Int(exactly: attention), (2...8).contains(bits) else {

@@ -75,26 +75,34 @@ public struct QuantizeStage: Sendable {
     plan url: URL, calibration: URL?, to context: StageContext
   ) throws -> [ModuleReport] {
     let checkpoint = try Checkpoint(model)
-    let c = checkpoint.configuration
-    let units = (0..<c.layerCount).flatMap { layer in
-      c.gatedBlocks(layer: layer).map { LinearModule.unit(layer: layer, $0.block) }
+    let plan = try ModulePlan(url, for: checkpoint.configuration)
+    return try write(checkpoint, calibration: calibration, to: context) { [attentionBits] module in
+      guard let level = plan.level(of: module) else { return attentionBits }
+      guard let bits = Int(exactly: level), (1...8).contains(bits) else {
+        throw QuantizeStageError.unsupportedBits(unit: module.tensor, bits: level)
+      }
+      return bits
     }
-    let plan = try Self.plan(url, units: units)
-    let bits = try Dictionary(
-      uniqueKeysWithValues: plan.entries.map { entry in
-        guard let whole = Int(exactly: entry.bits), (2...8).contains(whole) else {
-          throw QuantizeStageError.unsupportedBits(unit: entry.unit, bits: entry.bits)
-        }
-        return (entry.unit, whole)
-      })
+  }
+
+  /// The same with every MLP at one level.
+  func write(level: Int, calibration: URL?, to context: StageContext) throws {
+    _ = try write(Checkpoint(model), calibration: calibration, to: context) {
+      [attentionBits] module in module.unit == nil ? attentionBits : level
+    }
+  }
+
+  private func write(
+    _ checkpoint: Checkpoint, calibration: URL?, to context: StageContext,
+    bits: @escaping @Sendable (LinearModule) throws -> Int
+  ) throws -> [ModuleReport] {
     let quantizedStream = try stream.map { stream in
       QuantizedStream(
         sample: try stream.sample(ModelFolder(model).tokenizer()).0, options: stream.options,
         precision: stream.precision)
     }
     let reports = try ModelQuantizer(
-      checkpoint, method: method, calibration: calibration, stream: quantizedStream,
-      bits: { [attentionBits] module in module.unit.flatMap { bits[$0] } ?? attentionBits }
+      checkpoint, method: method, calibration: calibration, stream: quantizedStream, bits: bits
     ).write(to: context.directory) {
       context.progress(Double($0) / Double($1), "layer \($0) of \($1)")
     }
@@ -114,15 +122,6 @@ extension QuantizeStage {
     do {
       return try JSONDecoder().decode([ModuleReport].self, from: Data(contentsOf: url))
     } catch { throw .unreadableModules(path: url.path) }
-  }
-
-  private static func plan(_ url: URL, units: [String]) throws -> Plan {
-    guard let data = FileManager.default.contents(atPath: url.path) else {
-      throw QuantizeStageError.unreadablePlan(path: url.path)
-    }
-    do { return try Plan(json: data, units: units) } catch {
-      throw QuantizeStageError.unusablePlan(path: url.path, reason: "\(error)")
-    }
   }
 }
 
@@ -152,7 +151,7 @@ public enum QuantizeStageError: Error, Equatable, CustomStringConvertible {
     case .unusablePlan(let path, let reason):
       "\(path): \(reason)"
     case .unsupportedBits(let unit, let bits):
-      "The plan gives '\(unit)' \(bits) bits; whole numbers from 2 to 8 can be quantized."
+      "The plan gives '\(unit)' \(bits) bits; whole numbers from 1 to 8 can be quantized."
     }
   }
 }

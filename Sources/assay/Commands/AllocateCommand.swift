@@ -9,12 +9,19 @@ struct AllocateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "allocate", abstract: "Spend a bit budget on the units of a sensitivity table.",
     discussion: """
-      The table is HDF5 (`assay measure`) or JSON. Prints the plan with its objective and ledgers;
-      `assay quantize --plan` reads the JSON.
+      The table is HDF5 (`assay measure`) or JSON. Prints the plan with its objective, the bound that
+      no plan can pass, and every ledger; `assay quantize --plan` reads the JSON.
+
+      A budget is mean code bits of experts, or NAME=VALUE: attention, a ledger such as
+      paper-code-bits or with-metadata, bytes, or a resource of the table such as latency-ms. Several
+      budgets hold together.
 
       Examples:
-        assay allocate table.h5 --allocator frequency --budget 2.5
-        assay allocate table.json --allocator random --budget 3 --seed 1 --format json > plan.json
+        assay allocate table.h5 --allocator exact --budget 2.5
+        assay allocate table.json --allocator exact --budget latency-ms=3.69
+        assay allocate table.json --allocator exact --budget 2.5 --scope layer --require 3=1
+        assay allocate table.h5 --allocator evolutionary --budget 2.5 --generations 500 --seed 1 \\
+          --format json > plan.json
       """)
 
   enum Law: String, ExpressibleByArgument, CaseIterable {
@@ -28,42 +35,145 @@ struct AllocateCommand: ParsableCommand {
   @Option(help: "\(Allocators.names.joined(separator: ", ")).")
   var allocator: String
 
-  @Option(help: "Mean code bits per weight over all units.")
-  var budget: Double
+  @Option(help: "Mean code bits of experts, or NAME=VALUE; may be given several times.")
+  var budget: [String]
+
+  @Option(help: "One budget for all units (model), or the same in each layer (layer).")
+  var scope = AllocationProblem.Scope.model
+
+  @Option(help: "BITS=COUNT: at least COUNT units at that level in each scope.")
+  var require: [String] = []
+
+  @Option(help: "Least bits of a unit.")
+  var floor: Double?
+
+  @Option(help: "Most bits of a unit.")
+  var ceiling: Double?
+
+  @Option(help: "Losses of the table to minimize, such as hawq-trace; the base loss if left out.")
+  var sensitivity: String?
 
   @Option(help: "How scores become a plan: fill, or two-level (lowest and highest level).")
   var law: Law?
 
-  @Option(help: "Seed of random allocation.")
+  @Option(help: "Seed of random allocation and of searches.")
   var seed: UInt64 = 0
+
+  @Option(help: "Searches: generations after the first.")
+  var generations: Int?
+
+  @Option(help: "evolutionary: plans of a generation.")
+  var population: Int?
+
+  @Option(help: "random-search: plans drawn.")
+  var evaluations: Int?
+
+  @Option(help: "Searches: first plans: random, fill, exact or ceiling.")
+  var start: SearchOptions.Start?
 
   @OptionGroup var format: FormatOption
 
   func run() throws {
     let table = try SensitivityTable(reading: URL(filePath: self.table))
+    let options = try self.options(table)
     let start = ContinuousClock.now
-    let allocation = try AllocateStage(
-      allocator: allocator, law: rankLaw(table), budget: budget, seed: seed
-    ).allocation(of: table)
+    let allocation = try options.allocation(of: table, seed: seed)
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     guard format.format != .json else {
-      guard var object = allocation.json.objectValue else { return }
+      guard var object = try allocation.json().objectValue else { return }
       object["seconds"] = JSONValue(seconds)
       print(PrettyJSON.text(.object(object), sortingKeys: false), terminator: "")
       return
     }
-    var rows = DataTable(["unit", "bits"])
+    let few = Set(table.units.filter(\.hasFewTokens).map(\.id))
+    var rows = DataTable(["unit", "bits"] + (few.isEmpty ? [] : ["few tokens"]))
     for entry in allocation.plan.entries {
-      rows.append([JSONValue(entry.unit), JSONValue(entry.bits)])
+      rows.append(
+        [JSONValue(entry.unit), JSONValue(entry.bits)]
+          + (few.isEmpty ? [] : [JSONValue(few.contains(entry.unit) ? "yes" : "")]))
     }
     print(rows.text(format.format), terminator: "")
     guard format.format == .text else { return }
-    let ledgers = allocation.bits.sorted { $0.key < $1.key }
-      .map { "\($0.key) \(CanonicalJSON.number($0.value))" }.joined(separator: ", ")
-    print("\(allocation.allocator): \(ledgers)\(allocation.forced ? ", forced" : "")")
-    if let objective = allocation.objective {
-      print("objective \(CanonicalJSON.number(objective))")
+    print(summary(of: allocation, seconds: seconds).joined(separator: "\n"))
+  }
+
+  private func options(_ table: SensitivityTable) throws -> AllocateStage.Options {
+    var options = AllocateStage.Options(
+      allocator: allocator, budget: Budget(bounds: try budget.map(Self.bound)))
+    options.law = rankLaw(table)
+    options.scope = scope
+    options.requirements = try require.map(Self.requirement)
+    let (low, high) = (floor ?? 0, ceiling ?? .infinity)
+    guard low <= high else {
+      throw UnusableArgument("--floor \(low) is above --ceiling \(high).")
     }
+    options.bits = low...high
+    options.sensitivity = sensitivity
+    options.search.generations = generations
+    options.search.population = population
+    options.search.evaluations = evaluations
+    options.search.start = self.start
+    return options
+  }
+
+  private static func bound(_ text: String) throws -> Budget.Bound {
+    let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+    if parts.count == 1, let value = Double(parts[0]) { return Budget.Bound(.experts, value) }
+    if parts.count == 2, let value = Double(parts[1]) {
+      return Budget.Bound(Budget.Quantity(name: parts[0]), value)
+    }
+    throw UnusableArgument(
+      "--budget \(text): give bits, such as 2.5, or a name and a value, such as latency-ms=3.69.")
+  }
+
+  private static func requirement(_ text: String) throws -> AllocationProblem.Requirement {
+    let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+    guard parts.count == 2, let bits = Double(parts[0]), let count = Int(parts[1]), count > 0 else {
+      throw UnusableArgument("--require \(text): give a level and a count, such as 3=1.")
+    }
+    return AllocationProblem.Requirement(bits: bits, count: count)
+  }
+
+  private func summary(of allocation: Allocation, seconds: Double) -> [String] {
+    func number(_ value: Double) -> String { CanonicalJSON.number(value) }
+    let ledgers = allocation.bits.sorted { $0.key < $1.key }
+      .map { "\($0.key) \(number($0.value))" }.joined(separator: ", ")
+    var lines = [
+      "\(allocation.allocator)\(allocation.solver.map { ", \($0)" } ?? "")"
+        + "\(allocation.forced ? ", forced" : ""), \(String(format: "%.3f", seconds)) s",
+      ledgers,
+    ]
+    for limit in allocation.limits.prefix(4) {
+      lines.append(
+        "budget \(limit.name): \(number(limit.used)) of \(number(limit.bound)), "
+          + "\(String(format: "%.6g", limit.slack)) left")
+    }
+    if allocation.limits.count > 4 {
+      lines.append("… and \(allocation.limits.count - 4) more budgets, all kept")
+    }
+    if let certificate = allocation.certificate {
+      lines.append(
+        "objective \(number(certificate.objective)), bound \(number(certificate.lowerBound)), "
+          + String(format: "gap %.3g %%", 100 * certificate.gap)
+          + (certificate.isOptimal ? ", optimal" : "")
+          + (certificate.pricePerByte.map { String(format: ", %.4g a byte", $0) } ?? ""))
+      if let free = certificate.freeUnits {
+        lines.append(
+          "\(free) of \(allocation.plan.entries.count) units could change level for less than "
+            + "0.1 % of the objective")
+      }
+    }
+    if let search = allocation.search {
+      lines.append(
+        "search: \(search.evaluations) evaluations, \(search.generations.count - 1) generations, "
+          + "ended by \(search.stop.rawValue)")
+      for rival in search.rivals {
+        lines.append(
+          "  beside it \(rival.name): \(number(rival.fitness))"
+            + (rival.evaluations.map { " after \($0) evaluations" } ?? ""))
+      }
+    }
+    return lines
   }
 
   private func rankLaw(_ table: SensitivityTable) -> RankLaw? {
@@ -75,6 +185,9 @@ struct AllocateCommand: ParsableCommand {
     }
   }
 }
+
+extension AllocationProblem.Scope: ExpressibleByArgument {}
+extension SearchOptions.Start: ExpressibleByArgument {}
 
 extension SensitivityTable {
   /// Reads HDF5 or JSON, by the file's name.

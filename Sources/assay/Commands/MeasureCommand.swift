@@ -9,11 +9,15 @@ struct MeasureCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "measure", abstract: "Write a model's sensitivity table.",
     discussion: """
-      Units are experts. Losses and routing scores need a calibration; weight outliers do not.
+      Units are experts, their projections, or layers. Losses and routing scores need a calibration;
+      weight outliers do not. Every level carries, beside its base loss, what other sensitivities
+      (second-order, hawq-trace, weight-mse, output, pmq) make of it.
 
       Examples:
         assay measure models/mixtral --calibration calib --out table.h5
         assay measure models/mixtral --levels 2,3,4 --out table.json
+        assay measure models/mixtral --calibration calib --granularity projection \\
+          --attention tied --error gptq --out table.h5
       """)
 
   @Argument(help: "Model folder.", completion: .directory)
@@ -25,6 +29,27 @@ struct MeasureCommand: ParsableCommand {
   @Option(help: "Bits, separated by commas.")
   var levels = "2,3,4"
 
+  @Option(help: "What a unit is: layer, expert or projection.")
+  var granularity = ExpertMeasurement.Granularity.expert
+
+  @Option(help: "Units of attention: none, separate, or tied (q, k and v at one level).")
+  var attention = ExpertMeasurement.AttentionUnits.none
+
+  @Option(help: "Whose rounding error makes the losses: rtn or gptq.")
+  var error = WeightError.rtn
+
+  @Option(help: "What makes losses of layers comparable: relative or none.")
+  var scale = ExpertMeasurement.Scale.relative
+
+  @Option(help: "α of (n/N)^α on the base loss.")
+  var frequencyExponent = 0.0
+
+  @Option(help: "β of mean(w)^β on the base loss.")
+  var weightExponent = 0.0
+
+  @Option(help: "Units that fewer calibration tokens reach are marked.")
+  var minimumTokens = 32
+
   @Option(help: "Weights that share a scale.")
   var groupSize = 64
 
@@ -34,17 +59,24 @@ struct MeasureCommand: ParsableCommand {
   @Option(help: "File to write: .h5, or .json for exchange.", completion: .file())
   var out: String
 
+  enum WeightError: String, ExpressibleByArgument, CaseIterable {
+    case rtn, gptq
+  }
+
   func validate() throws {
     guard ["h5", "json"].contains(URL(filePath: out).pathExtension) else {
       throw ValidationError("--out \(out): name a file that ends in .h5 or .json.")
+    }
+    guard (1...65536).contains(groupSize) else {
+      throw ValidationError("--group-size \(groupSize): allowed is 1...65536.")
     }
     _ = try bits()
   }
 
   private func bits() throws -> [Int] {
     let bits = try levels.split(separator: ",").map { text in
-      guard let value = Int(text), (2...8).contains(value) else {
-        throw ValidationError("--levels \(levels): '\(text)' is no whole number from 2 to 8.")
+      guard let value = Int(text), (1...8).contains(value) else {
+        throw ValidationError("--levels \(levels): '\(text)' is no whole number from 1 to 8.")
       }
       return value
     }
@@ -55,12 +87,21 @@ struct MeasureCommand: ParsableCommand {
   }
 
   func run() throws {
-    let measurement = ExpertMeasurement(
-      checkpoint: try Checkpoint(URL(filePath: model)), levels: try bits(),
-      groupSize: groupSize, symmetric: symmetric,
-      calibration: calibration.map { URL(filePath: $0) },
-      scores: calibration == nil ? [.weightOutlier] : Set(ExpertMeasurement.Score.allCases))
-    try SingleStage.write(file: URL(filePath: out)) { url, progress in
+    var options = MeasureStage.Options(
+      levels: try bits().map(Double.init), groupSize: groupSize, symmetric: symmetric,
+      rangeSearch: nil)
+    options.granularity = granularity
+    options.error = error == .gptq ? .gptq : .rtn
+    options.scale = scale
+    options.factors = ExpertMeasurement.LossFactors(
+      frequency: frequencyExponent, routingWeight: weightExponent)
+    options.scores =
+      calibration == nil ? [.weightOutlier] : Set(ExpertMeasurement.Score.allCases)
+    var measurement = options.measurement(try Checkpoint(URL(filePath: model)))
+    measurement.calibration = calibration.map { URL(filePath: $0) }
+    measurement.attention = attention
+    measurement.minimumTokens = minimumTokens
+    try SingleStage.write(file: URL(filePath: out)) { [measurement] url, progress in
       let table = try measurement.table {
         progress(Double($0) / Double($1), "layer \($0) of \($1)")
       }
@@ -72,3 +113,7 @@ struct MeasureCommand: ParsableCommand {
     }
   }
 }
+
+extension ExpertMeasurement.Granularity: ExpressibleByArgument {}
+extension ExpertMeasurement.AttentionUnits: ExpressibleByArgument {}
+extension ExpertMeasurement.Scale: ExpressibleByArgument {}

@@ -1,0 +1,68 @@
+import BitAllocation
+import Evaluation
+import Foundation
+import MoEModels
+import Reconstruction
+import Synchronization
+import Tensors
+
+/// Mean KL(P_full ‖ P) per token of plans, the models being put together from a level store
+/// (DECISIONS: Measured fitness).
+final class PlanDivergence: Sendable {
+  private let store: LevelStore
+  private let search: CandidateDivergence
+  private let selection: CandidateDivergence
+  private let modules: [[LinearModule]]
+  private let counted = Atomic<Int>(0)
+
+  /// Tokens that went through models, the full-precision passes included.
+  var forwardTokens: Int { counted.load(ordering: .relaxed) }
+
+  init(
+    store: LevelStore, full: any WeightSource, tokens: SearchTokens, precision: Precision
+  ) throws {
+    self.store = store
+    search = CandidateDivergence(
+      try ReferencePredictions(of: tokens.search, source: full, precision: precision),
+      source: full)
+    selection = CandidateDivergence(
+      try ReferencePredictions(of: tokens.selection, source: full, precision: precision),
+      source: full)
+    let configuration = full.configuration
+    modules = (0..<configuration.layerCount).map { configuration.linearModules(layer: $0) }
+    counted.add(
+      (tokens.search + tokens.selection).reduce(0) { $0 + $1.count }, ordering: .relaxed)
+  }
+
+  var fitness: MeasuredFitness {
+    MeasuredFitness { plans, tokens in
+      try self.means(of: plans, tokens == .selection ? self.selection : self.search)
+    }
+  }
+
+  private func means(of plans: [Plan], _ divergence: CandidateDivergence) throws -> [Double] {
+    let models = plans.map(ModulePlan.init)
+    // The levels of a layer's modules are its key.
+    let keys = models.map { plan in
+      modules.map { LayerLevels($0.map { plan.level(of: $0) ?? 0 }) }
+    }
+    let (means, tokens) = try divergence.means(of: keys) { layer, key in
+      let named = zip(modules[layer], key.levels).filter { $0.1 > 0 }
+      return store.assembled(
+        Dictionary(uniqueKeysWithValues: named.map { ($0.0.tensor, $0.1) }))
+    }
+    counted.add(tokens, ordering: .relaxed)
+    return means
+  }
+}
+
+/// Bits of the modules of a layer, 0 where the plan does not name one.
+private struct LayerLevels: Hashable, Comparable {
+  let levels: [Double]
+
+  init(_ levels: [Double]) { self.levels = levels }
+
+  static func < (a: LayerLevels, b: LayerLevels) -> Bool {
+    a.levels.lexicographicallyPrecedes(b.levels)
+  }
+}
