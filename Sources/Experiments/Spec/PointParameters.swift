@@ -80,11 +80,23 @@ extension PointParameters {
   }
 
   private func checkEvaluation() throws(SpecError) {
+    try checkProtocol()
     guard evaluation.tasks.isEmpty, evaluation.perplexity?.corpora.isEmpty ?? true else { return }
     throw SpecError(
       .invalid(
         "Nothing is measured; name a corpus under perplexity.corpora or a task under tasks."),
       at: JSONPointer(["evaluation"]))
+  }
+
+  private func checkProtocol() throws(SpecError) {
+    guard let perplexity = evaluation.perplexity else { return }
+    do throws(PerplexityProtocolError) {
+      try perplexity.protocol.check(context: perplexity.context, stride: perplexity.stride)
+    } catch {
+      let key = if case .scoresNothing = error { "context" } else { "stride" }
+      throw SpecError(
+        .invalid("\(error)"), at: JSONPointer(["evaluation", "perplexity", key]))
+    }
   }
 
   private func checkBudget() throws(SpecError) {

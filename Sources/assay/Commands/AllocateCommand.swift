@@ -39,6 +39,8 @@ struct AllocateCommand: ParsableCommand {
 
   @OptionGroup var format: FormatOption
 
+  func validate() throws { try SpecRange.check(budget, "--budget", as: "budget.experts") }
+
   func run() throws {
     let table = try SensitivityTable(reading: URL(filePath: self.table))
     let start = ContinuousClock.now
@@ -49,20 +51,21 @@ struct AllocateCommand: ParsableCommand {
     guard format.format != .json else {
       guard var object = allocation.json.objectValue else { return }
       object["seconds"] = JSONValue(seconds)
-      print(PrettyJSON.text(.object(object), sortingKeys: false), terminator: "")
+      try StandardOutput.write(PrettyJSON.text(.object(object), sortingKeys: false))
       return
     }
     var rows = DataTable(["unit", "bits"])
     for entry in allocation.plan.entries {
       rows.append([JSONValue(entry.unit), JSONValue(entry.bits)])
     }
-    print(rows.text(format.format), terminator: "")
+    try StandardOutput.write(rows.text(format.format))
     guard format.format == .text else { return }
     let ledgers = allocation.bits.sorted { $0.key < $1.key }
       .map { "\($0.key) \(CanonicalJSON.number($0.value))" }.joined(separator: ", ")
-    print("\(allocation.allocator): \(ledgers)\(allocation.forced ? ", forced" : "")")
+    try StandardOutput.writeLine(
+      "\(allocation.allocator): \(ledgers)\(allocation.forced ? ", forced" : "")")
     if let objective = allocation.objective {
-      print("objective \(CanonicalJSON.number(objective))")
+      try StandardOutput.writeLine("objective \(CanonicalJSON.number(objective))")
     }
   }
 

@@ -22,11 +22,10 @@ struct MeasureCommand: ParsableCommand {
   @Option(help: "Folder that `assay calibrate` wrote.", completion: .directory)
   var calibration: String?
 
-  @Option(help: "Bits, separated by commas.")
+  @Option(help: "Bits, rising, separated by commas.")
   var levels = "2,3,4"
 
-  @Option(help: "Weights that share a scale.")
-  var groupSize = 64
+  @OptionGroup var group: GroupSizeOption
 
   @Flag(help: "Grids without a zero point.")
   var symmetric = false
@@ -38,26 +37,15 @@ struct MeasureCommand: ParsableCommand {
     guard ["h5", "json"].contains(URL(filePath: out).pathExtension) else {
       throw ValidationError("--out \(out): name a file that ends in .h5 or .json.")
     }
-    _ = try bits()
+    _ = try bits
   }
 
-  private func bits() throws -> [Int] {
-    let bits = try levels.split(separator: ",").map { text in
-      guard let value = Int(text), (2...8).contains(value) else {
-        throw ValidationError("--levels \(levels): '\(text)' is no whole number from 2 to 8.")
-      }
-      return value
-    }
-    guard !bits.isEmpty else {
-      throw ValidationError("--levels: name bits, such as 2,3,4.")
-    }
-    return Array(Set(bits)).sorted()
-  }
+  private var bits: [Int] { get throws { try SpecRange.levels(levels, "--levels") } }
 
   func run() throws {
     let measurement = ExpertMeasurement(
-      checkpoint: try Checkpoint(URL(filePath: model)), levels: try bits(),
-      groupSize: groupSize, symmetric: symmetric,
+      checkpoint: try Checkpoint(URL(filePath: model)), levels: try bits,
+      groupSize: group.value, symmetric: symmetric,
       calibration: calibration.map { URL(filePath: $0) },
       scores: calibration == nil ? [.weightOutlier] : Set(ExpertMeasurement.Score.allCases))
     try SingleStage.write(file: URL(filePath: out)) { url, progress in
