@@ -96,6 +96,7 @@ let package = Package(
     .testTarget(name: "ReconstructionTests", dependencies: ["Reconstruction"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], exclude: ["Golden"]),
     .testTarget(name: "ExperimentsTests", dependencies: ["JSON", "Experiments"]),
+    .testTarget(name: "CommandTests", dependencies: ["assay"]),
     .testTarget(name: "ReportsTests", dependencies: ["JSON", "Reports"]),
   ],
   swiftLanguageModes: [.v6]

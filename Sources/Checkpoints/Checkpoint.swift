@@ -84,6 +84,20 @@ public struct Checkpoint: Sendable {
     try tensor(name).file.withBytes(of: name, body)
   }
 
+  /// A copy of a tensor's bytes, for a checkpoint that keeps it as it is.
+  ///
+  /// - Throws: ``CheckpointError`` if the tensor is missing, or holds NaN or infinity.
+  public func finiteBytes(of name: String) throws -> [UInt8] {
+    let (file, info) = try tensor(name)
+    return try file.withBytes(of: name) { bytes in
+      if let found = FiniteCheck.firstNonFinite(in: bytes, stored: info.dtype) {
+        throw CheckpointError.notFinite(
+          file: file.path, tensor: name, index: found.index, value: found.value)
+      }
+      return Array(bytes)
+    }
+  }
+
   /// Gives the memory of a tensor's pages back, so that resident memory stays flat while layers are
   /// read one after the other; an unknown name has none.
   public func releasePages(of name: String) {

@@ -30,11 +30,14 @@ public struct Perplexity: Sendable, Equatable {
   }
   public var perplexity: Double { exp(totalLoss / Double(scoredTokens)) }
   public var bitsPerByte: Double { totalLoss / log(2) / Double(scoredBytes) }
-  /// exp(Σ −ln p / words), nil where words are not counted.
-  public var wordPerplexity: Double? { words.map { exp(totalLoss / Double($0)) } }
+  /// exp(Σ −ln p / words), nil where words are not counted or the number is beyond `Double`.
+  public var wordPerplexity: Double? {
+    words.map { exp(totalLoss / Double($0)) }.flatMap { $0.isFinite ? $0 : nil }
+  }
   /// The standard error that llama.cpp prints: perplexity · √(variance of −ln p / (tokens − 1)). It
-  /// takes tokens for independent, which they are not.
-  public var naiveStandardError: Double {
+  /// takes tokens for independent, which they are not. nil of a single token.
+  public var naiveStandardError: Double? {
+    guard scoredTokens > 1 else { return nil }
     let count = Double(scoredTokens)
     let mean = totalLoss / count
     return perplexity * (max(sumOfSquares / count - mean * mean, 0) / (count - 1)).squareRoot()
@@ -47,19 +50,18 @@ public struct Perplexity: Sendable, Equatable {
   ///   - documents: Path for messages, and the documents; all protocols but
   ///     ``PerplexityProtocol/rolling`` take a text as one.
   ///   - scoring: Which tokens are scored after what.
-  ///   - tokenizer: Tells how many bytes a token stands for, and the beginning-of-text token.
+  ///   - tokenizer: Tells how many bytes a token stands for.
   ///   - precision: Of the forward pass.
   ///   - progress: Fraction done, 0…1.
-  /// - Throws: ``TextCorpusError/tooShort(path:tokens:context:)``, and what the model throws.
+  /// - Throws: ``TextCorpusError/tooShort(path:tokens:context:)``, ``PerplexityError`` if there is no
+  ///   number, and what the model throws.
   public init(
     of source: any WeightSource, documents: (path: String, [TokenizedDocument]),
     scoring: PerplexityProtocol, tokenizer: Tokenizer, precision: Precision,
     progress: (Double) -> Void = { _ in }
   ) throws {
     let texts = documents.1
-    let windows = texts.flatMap {
-      scoring.windows($0.tokens, beginning: source.configuration.beginningOfTextID.map(Int32.init))
-    }
+    let windows = texts.flatMap { scoring.windows($0.tokens) }
     guard !windows.isEmpty else {
       throw TextCorpusError.tooShort(
         path: documents.path, tokens: texts.reduce(0) { $0 + $1.tokens.count },
@@ -83,6 +85,23 @@ public struct Perplexity: Sendable, Equatable {
     windowLosses = losses.map { $0.reduce(0, +) / Double($0.count) }
     windowTokens = losses.map(\.count)
     sumOfSquares = losses.reduce(0) { $1.reduce($0) { $0 + $1 * $1 } }
+    guard perplexity.isFinite, bitsPerByte.isFinite else {
+      throw PerplexityError.notFinite(
+        path: documents.path, perplexity: perplexity, tokens: scoredTokens, bytes: scoredBytes)
+    }
+  }
+}
+
+/// Why a measurement gives no number.
+public enum PerplexityError: Error, Equatable, CustomStringConvertible {
+  case notFinite(path: String, perplexity: Double, tokens: Int, bytes: Int)
+
+  public var description: String {
+    switch self {
+    case .notFinite(let path, let perplexity, let tokens, let bytes):
+      "\(path): the perplexity of \(tokens) tokens, which stand for \(bytes) bytes, is \(perplexity); "
+        + "check that the model's numbers stay finite (--compute f32) and that the text is one."
+    }
   }
 }
 
@@ -103,7 +122,7 @@ extension PerplexityProtocol {
   /// Tokens in a window.
   public var context: Int {
     switch self {
-    case .gptqWindows(let context), .llamaCpp(let context), .strided(let context, _),
+    case .gptqWindows(let context), .llamaCpp(let context, _), .strided(let context, _),
       .rolling(let context, _):
       context
     }

@@ -6,11 +6,11 @@ public enum PerplexityProtocol: Sendable, Equatable {
   /// Windows of L tokens that do not overlap, all but their first token scored; the tail is dropped.
   /// The convention of GPTQ's code and most papers on quantization.
   case gptqWindows(context: Int)
-  /// Chunks of L tokens that do not overlap, their first token replaced by the beginning-of-text
-  /// token if the tokenizer adds one; tokens L/2 + 1 and later are scored, counted from 0.
+  /// Chunks of L tokens that do not overlap, their first token replaced by `beginning` unless that is
+  /// nil; tokens L/2 + 1 and later are scored, counted from 0.
   ///
   /// - SeeAlso: llama.cpp, `tools/perplexity`, without `--ppl-stride`.
-  case llamaCpp(context: Int)
+  case llamaCpp(context: Int, beginning: Int32?)
   /// Windows of up to L tokens that begin every `stride` tokens; each scores the tokens that no
   /// earlier one has scored, so that every token but the first is scored once.
   ///
@@ -44,19 +44,19 @@ public enum PerplexityConvention: String, Sendable, Codable, CaseIterable {
   /// - Parameters:
   ///   - context: Tokens in a window.
   ///   - stride: Of ``PerplexityProtocol/strided(context:stride:)``; half the context if nil.
-  ///   - configuration: Names the token that comes before a document.
+  ///   - configuration: Names the token that comes before a document of lm-eval.
+  ///   - tokenizer: Chunks of llama.cpp begin with the token that it puts before a text.
   /// - Returns: The protocol with its parameters.
   /// - Throws: ``PerplexityProtocolError``.
   public func scoring(
-    context: Int, stride: Int?, for configuration: ModelConfiguration
+    context: Int, stride: Int?, for configuration: ModelConfiguration, _ tokenizer: Tokenizer
   ) throws(PerplexityProtocolError) -> PerplexityProtocol {
+    try check(context: context, stride: stride)
     switch self {
     case .gptq: return .gptqWindows(context: context)
-    case .llamaCpp: return .llamaCpp(context: context)
+    case .llamaCpp: return .llamaCpp(context: context, beginning: tokenizer.beginningOfText)
     case .strided:
-      let stride = stride ?? max(context / 2, 1)
-      guard 1...context ~= stride else { throw .stride(stride, context: context) }
-      return .strided(context: context, stride: stride)
+      return .strided(context: context, stride: stride ?? max(context / 2, 1))
     case .lmEval:
       guard let prefix = configuration.beginningOfTextID ?? configuration.endOfTextIDs.first else {
         throw .noPrefixToken
@@ -66,10 +66,32 @@ public enum PerplexityConvention: String, Sendable, Codable, CaseIterable {
   }
 }
 
+extension PerplexityConvention {
+  /// Tokens of the shortest window that scores one.
+  public var shortestContext: Int { self == .llamaCpp ? 3 : 2 }
+
+  /// Whether windows of this length score anything, and the stride is one of them.
+  ///
+  /// - Parameters:
+  ///   - context: Tokens in a window.
+  ///   - stride: nil with all protocols but ``strided``, where it may be.
+  /// - Throws: ``PerplexityProtocolError``.
+  public func check(context: Int, stride: Int?) throws(PerplexityProtocolError) {
+    guard context >= shortestContext else {
+      throw .scoresNothing(rawValue, context: context, shortest: shortestContext)
+    }
+    guard let stride else { return }
+    guard self == .strided else { throw .needlessStride(rawValue) }
+    guard 1...context ~= stride else { throw .stride(stride, context: context) }
+  }
+}
+
 /// Why a protocol cannot be used.
 public enum PerplexityProtocolError: Error, Equatable, CustomStringConvertible {
   case noPrefixToken
   case stride(Int, context: Int)
+  case needlessStride(String)
+  case scoresNothing(String, context: Int, shortest: Int)
 
   public var description: String {
     switch self {
@@ -78,6 +100,11 @@ public enum PerplexityProtocolError: Error, Equatable, CustomStringConvertible {
         + "has neither; use another protocol."
     case .stride(let stride, let context):
       "A stride of \(stride) does not fit a context of \(context); use 1 to \(context)."
+    case .needlessStride(let name):
+      "The protocol \(name) has no stride; leave it out, or use the protocol strided."
+    case .scoresNothing(let name, let context, let shortest):
+      "The protocol \(name) scores no token of a window of \(context); use a context of at least "
+        + "\(shortest)."
     }
   }
 }
@@ -98,18 +125,16 @@ struct ScoringWindow: Sendable, Equatable {
 extension PerplexityProtocol {
   /// Cuts the tokens of one document.
   ///
-  /// - Parameters:
-  ///   - tokens: Of the document.
-  ///   - beginning: The token that llama.cpp puts at the start of a chunk; nil if there is none.
+  /// - Parameter tokens: Of the document.
   /// - Returns: The windows; empty if the document is too short for this protocol.
-  func windows(_ tokens: [Int32], beginning: Int32?) -> [ScoringWindow] {
+  func windows(_ tokens: [Int32]) -> [ScoringWindow] {
     switch self {
     case .gptqWindows(let context):
       return (0..<tokens.count / context).map { index in
         let window = tokens[index * context..<(index + 1) * context]
         return ScoringWindow(tokens: Array(window), targets: window.dropFirst(), first: 0)
       }
-    case .llamaCpp(let context):
+    case .llamaCpp(let context, let beginning):
       return Self.chunks(tokens, context: context, beginning: beginning)
     case .strided(let context, let stride):
       return Self.strided(tokens, context: context, stride: stride)

@@ -10,8 +10,8 @@ public enum PerplexityText {
   ///   - url: Plain or gzip.
   ///   - format: With ``PerplexityProtocol/rolling`` and `wikitext`, articles become documents and
   ///     are detokenized; other texts are one document.
-  ///   - scoring: All but ``PerplexityProtocol/rolling`` begin with the special tokens that the
-  ///     tokenizer adds.
+  ///   - scoring: All but ``PerplexityProtocol/rolling`` have the special tokens that the tokenizer
+  ///     puts around a text.
   ///   - tokenizer: The model's.
   /// - Returns: The documents, in the order of the file.
   /// - Throws: ``TextCorpusError``.

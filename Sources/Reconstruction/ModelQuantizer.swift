@@ -46,6 +46,11 @@ public struct ModelQuantizer: Sendable {
   ) throws -> [ModuleReport] {
     let draft = try self.draft(in: directory)
     let configuration = checkpoint.configuration
+    // First, so that a damaged one is known before the long part.
+    for name in plainTensors {
+      try draft.put(name, bytes: try checkpoint.finiteBytes(of: name))
+      checkpoint.releasePages(of: name)
+    }
     var reports: [ModuleReport] = []
     let pass = try stream.map {
       try ForwardPass($0.sample.sequences, source: checkpoint, precision: $0.precision)
@@ -68,10 +73,6 @@ public struct ModelQuantizer: Sendable {
       try pass?.runLayer(
         layer, weights: LayerOverlay(checkpoint: checkpoint, packed: quantized), tap: nil)
       progress(layer + 1, configuration.layerCount)
-    }
-    for name in plainTensors {
-      try draft.put(name, bytes: try checkpoint.withBytes(of: name) { Array($0) })
-      checkpoint.releasePages(of: name)
     }
     try draft.commit()
     try copyCompanions(to: directory)

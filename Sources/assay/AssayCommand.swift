@@ -27,6 +27,7 @@ struct AssayCommand: ParsableCommand {
 
   /// As ArgumentParser's own `main`, with the exit codes of this program.
   static func main() {
+    StandardOutput.reserveDescriptors()
     LibraryEnvironment.prepare()
     // A write beyond the limit on file sizes fails with a message, as on a full disk.
     signal(SIGXFSZ, SIG_IGN)

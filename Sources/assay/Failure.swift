@@ -26,7 +26,8 @@ enum Failure {
   /// Prints the error and leaves with its code: 2 for what the user gave, 1 for the rest.
   static func exit(with error: any Error, of command: any ParsableCommand.Type) -> Never {
     let code = command.exitCode(for: error)
-    if error is ExitCode || code == .success { command.exit(withError: error) }
+    if error is ExitCode { command.exit(withError: error) }
+    if code == .success { help(command.fullMessage(for: error)) }
     if code == .validationFailure {
       FileHandle.standardError.write(Data((command.fullMessage(for: error) + "\n").utf8))
       Foundation.exit(badInput.rawValue)
@@ -38,12 +39,22 @@ enum Failure {
     Foundation.exit(isBadInput(error) ? badInput.rawValue : ExitCode.failure.rawValue)
   }
 
+  /// Help, the version, or a script for completion, which travel as errors.
+  private static func help(_ text: String) -> Never {
+    do { try StandardOutput.writeLine(text) } catch {
+      FileHandle.standardError.write(Data("Error: \(error)\n".utf8))
+      Foundation.exit(ExitCode.failure.rawValue)
+    }
+    Foundation.exit(ExitCode.success.rawValue)
+  }
+
   private static func isBadInput(_ error: any Error) -> Bool {
     switch error {
-    case let error as OutputError: isBadInput(error.cause)
+    case let error as RenamedFolderError: isBadInput(error.cause)
     case is SpecError, is CheckpointError, is ConfigurationError, is TokenizerError,
       is TextCorpusError, is PackedWeightError, is ModelFolderError, is ForwardPassError,
-      is TaskError, is HDF5Error, is TableError, is AllocationError, is QuantizationError,
+      is TaskError, is PerplexityProtocolError, is PerplexityError, is CalibrateStageError,
+      is HDF5Error, is TableError, is AllocationError, is QuantizationError,
       is QuantizeStageError, is MeasurementError, is ReportError, is UnusableInputs,
       is UnusableArgument:
       true

@@ -38,8 +38,6 @@ struct TextOptions: ParsableArguments {
   var url: URL { URL(filePath: text) }
 
   func validate() throws {
-    guard context >= 2 else {
-      throw ValidationError("--context \(context): a window needs at least 2 tokens.")
-    }
+    try SpecRange.check(context, "--context", as: "evaluation.perplexity.context")
   }
 }

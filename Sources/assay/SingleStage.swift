@@ -10,10 +10,7 @@ enum SingleStage {
   /// Writes into a temporary folder that becomes `output`, which must not exist or be empty, when the
   /// body returns.
   static func write(to output: URL, _ body: (StageContext) throws -> Void) throws {
-    let content = try? FileManager.default.contentsOfDirectory(atPath: output.path)
-    guard content?.isEmpty ?? true else {
-      throw UnusableArgument("--out \(output.path): the folder is not empty; name a new one.")
-    }
+    try OutputPlace.check(output, mayBeEmptyFolder: true)
     try write(output) { temporary in
       try body(StageContext(directory: temporary, inputs: [:], progress: StepProgress.show))
       return temporary
@@ -22,6 +19,7 @@ enum SingleStage {
 
   /// Lets `body` write a file of the name of `output` into a temporary folder, then moves it there.
   static func write(file output: URL, _ body: (URL, Progress) throws -> Void) throws {
+    try OutputPlace.check(output, mayBeEmptyFolder: false)
     try write(output) { temporary in
       let file = temporary.appending(path: output.lastPathComponent)
       try body(file, StepProgress.show)
@@ -34,7 +32,6 @@ enum SingleStage {
     Interruption.install(saying: "Interrupted; nothing was written.")
     let start = ContinuousClock.now
     let parent = output.absoluteURL.deletingLastPathComponent()
-    try FileManager.default.createDirectory(at: parent, withIntermediateDirectories: true)
     let temporary = parent.appending(
       path: ".\(output.lastPathComponent).tmp-\(ProcessInfo.processInfo.processIdentifier)",
       directoryHint: .isDirectory)
@@ -46,7 +43,7 @@ enum SingleStage {
         }
       }
     } catch {
-      throw OutputError(error, instead: temporary, of: output) ?? error
+      throw RenamedFolderError(error, instead: temporary, of: output) ?? error
     }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     StepProgress.finish(
@@ -67,7 +64,7 @@ enum SingleStage {
 }
 
 /// An error in the words of the user, who knows nothing of the temporary folder it happened in.
-struct OutputError: Error, CustomStringConvertible {
+struct RenamedFolderError: Error, CustomStringConvertible {
   let cause: any Error
   let description: String
 

@@ -54,6 +54,44 @@ struct ModelConfigurationTests {
     #expect(configuration.endOfTextIDs == [2, 3])
   }
 
+  @Test(
+    "the number of experts stands under the name of any version of transformers",
+    arguments: [
+      ("mixtral", "num_local_experts"), ("mixtral", "num_experts"), ("olmoe", "num_experts"),
+      ("olmoe", "num_local_experts"), ("qwen2_moe", "num_experts"),
+      ("qwen2_moe", "num_local_experts"), ("qwen3_moe", "num_experts"),
+      ("qwen3_moe", "num_local_experts"), ("deepseek_v2", "n_routed_experts"),
+      ("deepseek_v2", "num_local_experts"),
+    ])
+  func expertCountKeys(family: String, key: String) throws {
+    let configuration = try configuration(expertKeys(family, [key: "6"]))
+    #expect(configuration.expertCount == 6)
+  }
+
+  @Test(
+    "two different numbers of experts are refused by both names",
+    arguments: ["mixtral", "olmoe", "qwen2_moe", "qwen3_moe", "deepseek_v2"])
+  func expertCountKeysThatDiffer(family: String) throws {
+    let first = family == "deepseek_v2" ? "n_routed_experts" : "num_experts"
+    let same = try configuration(expertKeys(family, [first: "6", "num_local_experts": "6"]))
+    #expect(same.expertCount == 6)
+    let error = #expect(throws: ConfigurationError.self) {
+      try configuration(expertKeys(family, [first: "6", "num_local_experts": "8"]))
+    }
+    let text = try #require(error).description
+    #expect(text.contains(first) && text.contains("num_local_experts"), "\(text)")
+  }
+
+  /// A configuration of the family with these keys for the number of experts, and no others.
+  private func expertKeys(_ family: String, _ keys: [String: String]) -> [String: String?] {
+    let changes: [String: String?] = [
+      "model_type": "\"\(family)\"", "num_local_experts": nil, "moe_intermediate_size": "64",
+      "shared_expert_intermediate_size": "64", "kv_lora_rank": "32", "qk_rope_head_dim": "16",
+      "qk_nope_head_dim": "16", "v_head_dim": "16",
+    ]
+    return changes.merging(keys) { $1 }
+  }
+
   @Test("a stated head size needs no relation to the hidden size")
   func statedHeadDimension() throws {
     let configuration = try configuration(["head_dim": "64", "hidden_size": "250"])

@@ -60,8 +60,14 @@ struct ProtocolTests {
       case .strided: (24, golden.strided)
       case .lmEval: (24, golden.rolling)
       }
-    let scoring = try convention.scoring(
-      context: context, stride: 10, for: model.checkpoint.configuration)
+    let configuration = model.checkpoint.configuration
+    // The reference begins chunks with the configuration's token; this tokenizer adds none.
+    let scoring =
+      try convention == .llamaCpp
+      ? .llamaCpp(context: context, beginning: configuration.beginningOfTextID.map(Int32.init))
+      : convention.scoring(
+        context: context, stride: convention == .strided ? 10 : nil, for: configuration,
+        model.tokenizer)
     let ours = try Perplexity(
       of: model.checkpoint,
       documents: ("counted", [TokenizedDocument(tokens: Self.tokens, bytes: 321, words: 7)]),
@@ -71,7 +77,7 @@ struct ProtocolTests {
     // The project's bound for perplexity in f32.
     #expect(abs(ours.perplexity / expected.perplexity - 1) < 1e-4)
     #expect(abs(ours.totalLoss / expected.total - 1) < 1e-5)
-    #expect(abs(ours.naiveStandardError / expected.naiveStandardError - 1) < 1e-4)
+    #expect(abs(try #require(ours.naiveStandardError) / expected.naiveStandardError - 1) < 1e-4)
     if convention == .lmEval {
       #expect(ours.scoredBytes == 321)
       #expect(ours.wordPerplexity == exp(ours.totalLoss / 7))
@@ -99,7 +105,7 @@ struct ProtocolTests {
     func perplexity(_ convention: PerplexityConvention) throws -> Perplexity {
       try Perplexity(
         of: model.checkpoint, documents: ("a.txt", [document]),
-        scoring: convention.scoring(context: 16, stride: nil, for: configuration),
+        scoring: convention.scoring(context: 16, stride: nil, for: configuration, model.tokenizer),
         tokenizer: model.tokenizer, precision: .f32)
     }
     #expect(try perplexity(.lmEval).scoredTokens == 3)
@@ -113,9 +119,64 @@ struct ProtocolTests {
 
   @Test("a stride beyond the context would leave tokens out, and is refused")
   func wideStride() throws {
-    let configuration = try TinyMixtral().checkpoint.configuration
     #expect(throws: PerplexityProtocolError.stride(17, context: 16)) {
-      try PerplexityConvention.strided.scoring(context: 16, stride: 17, for: configuration)
+      try PerplexityConvention.strided.check(context: 16, stride: 17)
+    }
+    for convention in [PerplexityConvention.gptq, .llamaCpp, .lmEval] {
+      #expect(throws: PerplexityProtocolError.needlessStride(convention.rawValue)) {
+        try convention.check(context: 16, stride: 8)
+      }
+    }
+  }
+
+  @Test("chunks of llama.cpp begin with the token that the tokenizer adds, not with config.json's")
+  func beginningOfChunks() throws {
+    let model = try TinyMixtral()
+    let configuration = model.checkpoint.configuration
+    #expect(configuration.beginningOfTextID != nil)
+    let without = try PerplexityConvention.llamaCpp.scoring(
+      context: 16, stride: nil, for: configuration, model.tokenizer)
+    #expect(without == .llamaCpp(context: 16, beginning: nil))
+    let url = model.folder.appending(path: "tokenizer.json")
+    var file = try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any])
+    let token = try #require(model.tokenizer.id(of: "ab"))
+    file["post_processor"] = [
+      "type": "TemplateProcessing",
+      "single": [
+        ["SpecialToken": ["id": "ab", "type_id": 0]], ["Sequence": ["id": "A", "type_id": 0]],
+      ],
+      "special_tokens": ["ab": ["id": "ab", "ids": [Int(token)], "tokens": ["ab"]]],
+    ]
+    try JSONSerialization.data(withJSONObject: file).write(to: url)
+    let with = try PerplexityConvention.llamaCpp.scoring(
+      context: 16, stride: nil, for: configuration, Tokenizer(url))
+    #expect(with == .llamaCpp(context: 16, beginning: token))
+  }
+
+  @Test("a context whose windows score nothing is refused; the next one has no standard error")
+  func shortestContext() throws {
+    let model = try TinyMixtral()
+    #expect(
+      throws: PerplexityProtocolError.scoresNothing("llama.cpp", context: 2, shortest: 3)
+    ) { try PerplexityConvention.llamaCpp.check(context: 2, stride: nil) }
+    let ours = try Perplexity(
+      of: model.checkpoint,
+      documents: ("a.txt", [TokenizedDocument(tokens: [5, 6, 7], bytes: 3, words: 1)]),
+      scoring: .llamaCpp(context: 3, beginning: nil), tokenizer: model.tokenizer, precision: .f32)
+    #expect(ours.scoredTokens == 1)
+    #expect(ours.naiveStandardError == nil)
+  }
+
+  @Test("a perplexity that is no number is an error, not a result")
+  func notFinite() throws {
+    let model = try TinyMixtral()
+    // Of no bytes, bits per byte would be infinite.
+    #expect(throws: PerplexityError.self) {
+      try Perplexity(
+        of: model.checkpoint,
+        documents: ("a.txt", [TokenizedDocument(tokens: [5, 6], bytes: 0, words: 1)]),
+        scoring: .rolling(context: 2, prefix: 1), tokenizer: model.tokenizer, precision: .f32)
     }
   }
 }

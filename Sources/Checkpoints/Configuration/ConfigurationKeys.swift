@@ -48,6 +48,25 @@ struct ConfigurationKeys {
     return value
   }
 
+  /// A number that versions of `transformers` write under different names.
+  ///
+  /// - Parameters:
+  ///   - aliases: The names; the first is the one that is missed if there is none.
+  ///   - limit: The largest value.
+  /// - Returns: The first name that is there, and its value.
+  /// - Throws: ``ConfigurationError``, also if two of the names have different values.
+  func positive(
+    anyOf aliases: [String], atMost limit: Int
+  ) throws(ConfigurationError) -> (key: String, value: Int) {
+    let present = aliases.filter(has)
+    let key = present.first ?? aliases[0]
+    let value = try positive(key, atMost: limit)
+    for other in present.dropFirst() where self.value(other).intValue != value {
+      throw invalid(other, expected: "\(value) as \(key) has it, or only one of the two keys")
+    }
+    return (key, value)
+  }
+
   func positiveOrNull(
     _ key: String, atMost limit: Int = largestSize
   ) throws(ConfigurationError) -> Int? {

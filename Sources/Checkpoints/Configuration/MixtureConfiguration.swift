@@ -20,27 +20,27 @@ public struct MixtureConfiguration: Sendable, Equatable {
   init?(
     _ keys: ConfigurationKeys, _ architecture: ModelConfiguration.Architecture, layers: Int
   ) throws(ConfigurationError) {
-    let countKey: String
+    let countKeys: [String]
     switch architecture {
     case .llama, .qwen2: return nil
     case .mixtral:
-      countKey = "num_local_experts"
+      countKeys = ["num_local_experts", "num_experts"]
       (expertWidth, sharedWidth) = (try keys.positive("intermediate_size"), nil)
       (renormalizes, weightScale, groups, denseLayers) = (true, 1, nil, [])
     case .olmoe:
-      countKey = "num_experts"
+      countKeys = ["num_experts", "num_local_experts"]
       (expertWidth, sharedWidth) = (try keys.positive("intermediate_size"), nil)
       (renormalizes, weightScale) = (try keys.flag("norm_topk_prob"), 1)
       (groups, denseLayers) = (nil, [])
     case .qwen2MoE, .qwen3MoE:
-      countKey = "num_experts"
+      countKeys = ["num_experts", "num_local_experts"]
       expertWidth = try keys.positive("moe_intermediate_size")
       sharedWidth =
         architecture == .qwen2MoE ? try keys.positive("shared_expert_intermediate_size") : nil
       (renormalizes, weightScale) = (try keys.flag("norm_topk_prob"), 1)
       (groups, denseLayers) = (nil, try Self.sparseStep(keys, layers: layers))
     case .deepseekV2:
-      countKey = "n_routed_experts"
+      countKeys = ["n_routed_experts", "num_local_experts", "num_experts"]
       expertWidth = try keys.positive("moe_intermediate_size")
       let (width, shared) = (expertWidth, try keys.countOrNull("n_shared_experts"))
       sharedWidth = shared.map { $0 * width }
@@ -56,7 +56,9 @@ public struct MixtureConfiguration: Sendable, Equatable {
       denseLayers = Set(0..<min(layers, try keys.countOrNull("first_k_dense_replace") ?? 0))
       try Self.checkDeepSeek(keys)
     }
-    expertCount = try keys.positive(countKey, atMost: ConfigurationKeys.largestCount)
+    let countKey: String
+    (countKey, expertCount) = try keys.positive(
+      anyOf: countKeys, atMost: ConfigurationKeys.largestCount)
     guard layers * expertCount <= ConfigurationKeys.largestExpertTotal else {
       throw keys.invalid(
         countKey,

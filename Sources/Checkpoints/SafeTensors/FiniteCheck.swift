@@ -10,6 +10,28 @@ public enum FiniteCheck {
     firstIndex(in: patterns) { $0 & 0x7F80 == 0x7F80 }
   }
 
+  /// The first element of a stored tensor that is NaN or infinite, or nil; integers are finite.
+  ///
+  /// - Parameters:
+  ///   - bytes: Little-endian, of any alignment.
+  ///   - type: Of the elements.
+  /// - Returns: Its index and value. A block at a time is copied.
+  static func firstNonFinite(
+    in bytes: UnsafeRawBufferPointer, stored type: ElementType
+  ) -> (index: Int, value: Float)? {
+    guard type.isFloatingPoint else { return nil }
+    let block = 65_536 * type.byteCount
+    for start in stride(from: 0, to: bytes.count, by: block) {
+      let end = min(start + block, bytes.count)
+      let values = WeightDecoder.floats(
+        UnsafeRawBufferPointer(rebasing: bytes[start..<end]), stored: type)
+      if let index = firstNonFinite(in: values) {
+        return (start / type.byteCount + index, values[index])
+      }
+    }
+    return nil
+  }
+
   /// Whole blocks are tested without an exit inside, so that the test is vectorized.
   @inline(__always)
   private static func firstIndex<Element>(

@@ -78,6 +78,9 @@ public struct Tokenizer: Sendable {
     return ids
   }
 
+  /// The token that the post-processor puts before every text, or nil.
+  public var beginningOfText: Int32? { prefix.first }
+
   /// Number of tokens, added ones included. A model's embedding may have more rows.
   public var vocabularySize: Int { vocabulary.count }
 

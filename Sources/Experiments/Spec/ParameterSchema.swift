@@ -7,6 +7,17 @@ public struct ParameterGroup: Sendable {
   public init(_ fields: [ParameterField]) { self.fields = fields }
 
   public var names: [String] { fields.map(\.name) }
+
+  /// The type and range of a parameter.
+  ///
+  /// - Parameter path: Dotted, such as `quantizer.groupSize`.
+  /// - Returns: nil if there is no such parameter.
+  public func kind(at path: String) -> ParameterKind? {
+    path.split(separator: ".").reduce(ParameterKind.group(self)) { kind, name in
+      guard case .group(let group)? = kind else { return nil }
+      return group.fields.first { $0.name == name }?.kind
+    }
+  }
 }
 
 /// One parameter.

@@ -82,6 +82,7 @@ extension PointParameters {
   }
 
   private func checkEvaluation() throws(SpecError) {
+    try checkProtocol()
     guard evaluation.tasks.isEmpty, evaluation.perplexity?.corpora.isEmpty ?? true else { return }
     throw SpecError(
       .invalid(
@@ -112,6 +113,17 @@ extension PointParameters {
     if let floor = allocation.floor, let ceiling = allocation.ceiling, floor > ceiling {
       throw SpecError(
         .invalid("The floor is above the ceiling."), at: pointer.appending("floor"))
+    }
+  }
+
+  private func checkProtocol() throws(SpecError) {
+    guard let perplexity = evaluation.perplexity else { return }
+    do throws(PerplexityProtocolError) {
+      try perplexity.protocol.check(context: perplexity.context, stride: perplexity.stride)
+    } catch {
+      let key = if case .scoresNothing = error { "context" } else { "stride" }
+      throw SpecError(
+        .invalid("\(error)"), at: JSONPointer(["evaluation", "perplexity", key]))
     }
   }
 

@@ -103,6 +103,7 @@ public struct CalibrateStage: Sendable {
           try TextCorpus(corpus.url, format: format).text, addSpecialTokens: true),
         weight: corpus.weight)
     }
+    try checkCount(texts)
     let sample = try CalibrationSample(
       of: texts, count: sequences, context: context, sampling: sampling, seed: seed)
     return (sample, texts.reduce(0) { $0 + $1.tokens.count })
@@ -117,6 +118,15 @@ public struct CalibrateStage: Sendable {
     }
     return try CalibrationSample(
       ofDocuments: texts, count: sequences, context: context, seed: seed)
+  }
+
+  /// More windows than there are different ones would only repeat them.
+  private func checkCount(_ texts: [CalibrationSample.Text]) throws(CalibrateStageError) {
+    let windows = texts.reduce(0) { $0 + max($1.tokens.count - self.context + 1, 0) }
+    // Without a single one, the sample says which text is too short.
+    guard windows > 0, sequences > windows else { return }
+    throw .tooManySequences(
+      sequences, path: texts[0].path, windows: windows, context: self.context)
   }
 
   /// The texts as inputs of a stage.
@@ -142,6 +152,19 @@ public struct CalibrateStage: Sendable {
     if let corpusTokens { record["corpusTokens"] = JSONValue(corpusTokens) }
     try context.write(.object(record), to: StageFile.calibration)
     try context.recordForwardTokens(sequences * self.context)
+  }
+}
+
+/// Why a calibration cannot be made of the texts at hand.
+public enum CalibrateStageError: Error, Equatable, CustomStringConvertible {
+  case tooManySequences(Int, path: String, windows: Int, context: Int)
+
+  public var description: String {
+    switch self {
+    case .tooManySequences(let sequences, let path, let windows, let context):
+      "\(path): \(sequences) sequences are asked for, and there are \(windows) different windows of "
+        + "\(context) tokens; use fewer sequences, a longer text or a shorter context."
+    }
   }
 }
 

@@ -40,6 +40,8 @@ public struct EvaluateStage: Sendable {
         ("protocol", JSONValue(convention.rawValue)),
       ])
       if let stride { object["stride"] = JSONValue(stride) }
+      // Numbers of before began with the configuration's token, also where the tokenizer adds none.
+      if convention == .llamaCpp { object["beginning"] = "tokenizer" }
       return .object(object)
     }
   }
@@ -83,7 +85,7 @@ public struct EvaluateStage: Sendable {
     var pooled = PooledResults()
     for (index, corpus) in corpora.enumerated() {
       let scoring = try corpus.convention.scoring(
-        context: corpus.context, stride: corpus.stride, for: folder.configuration)
+        context: corpus.context, stride: corpus.stride, for: folder.configuration, tokenizer)
       let documents = try PerplexityText.documents(
         corpus.url, format: corpus.format, scoring: scoring, tokenizer: tokenizer)
       let result = try Perplexity(
@@ -129,7 +131,9 @@ public struct EvaluateStage: Sendable {
       ("text", JSONValue(try Digest.of(file: corpus.url))), ("tokenizer", JSONValue(tokenizer)),
     ])
     switch scoring {
-    case .gptqWindows, .llamaCpp: break
+    case .gptqWindows: break
+    case .llamaCpp(_, let beginning):
+      definition["beginningToken"] = beginning.map { JSONValue(Int($0)) } ?? .null
     case .strided(_, let stride): definition["stride"] = JSONValue(stride)
     case .rolling(_, let prefix): definition["prefixToken"] = JSONValue(Int(prefix))
     }

@@ -82,7 +82,7 @@ struct AllocateCommand: ParsableCommand {
     guard format.format != .json else {
       guard var object = try allocation.json().objectValue else { return }
       object["seconds"] = JSONValue(seconds)
-      print(PrettyJSON.text(.object(object), sortingKeys: false), terminator: "")
+      try StandardOutput.write(PrettyJSON.text(.object(object), sortingKeys: false))
       return
     }
     let few = Set(table.units.filter(\.hasFewTokens).map(\.id))
@@ -92,9 +92,9 @@ struct AllocateCommand: ParsableCommand {
         [JSONValue(entry.unit), JSONValue(entry.bits)]
           + (few.isEmpty ? [] : [JSONValue(few.contains(entry.unit) ? "yes" : "")]))
     }
-    print(rows.text(format.format), terminator: "")
+    try StandardOutput.write(rows.text(format.format))
     guard format.format == .text else { return }
-    print(summary(of: allocation, seconds: seconds).joined(separator: "\n"))
+    for line in summary(of: allocation, seconds: seconds) { try StandardOutput.writeLine(line) }
   }
 
   private func options(_ table: SensitivityTable) throws -> AllocateStage.Options {

@@ -33,6 +33,10 @@ struct GPTQBench: ParsableCommand {
 
   @OptionGroup var format: FormatOption
 
+  func validate() throws {
+    try SpecRange.check(groupSize, "--group-size", as: "quantizer.groupSize")
+  }
+
   func run() throws {
     let file = try SafeTensorsFile(URL(filePath: problem))
     let grid = try AffineGrid(
@@ -44,7 +48,7 @@ struct GPTQBench: ParsableCommand {
     table.append(
       [timing.seconds, timing.factorSeconds, timing.processorSeconds, timing.loss]
         .map { JSONValue($0) })
-    print(table.singleRowText(format.format), terminator: "")
+    try StandardOutput.write(table.singleRowText(format.format))
   }
 
   private static func matrix(_ name: String, in file: SafeTensorsFile) throws -> Matrix {

@@ -52,11 +52,9 @@ struct CalibrateCommand: ParsableCommand {
   var out: String
 
   func validate() throws {
-    guard 0...1 ~= mixture else { throw ValidationError("--mixture \(mixture): 0 to 1.") }
-    guard hessianBlock > 0 else {
-      throw ValidationError("--hessian-block \(hessianBlock): at least 1.")
-    }
-    guard sequences > 0 else { throw ValidationError("--sequences \(sequences): at least 1.") }
+    try SpecRange.check(mixture, "--mixture", as: "calibration.mixture")
+    try SpecRange.check(hessianBlock, "--hessian-block", as: "calibration.hessianBlock")
+    try SpecRange.check(sequences, "--sequences", as: "calibration.sequences")
   }
 
   private var options: CalibrationOptions {

@@ -30,6 +30,8 @@ struct CoverageCommand: ParsableCommand {
 
   @OptionGroup var format: FormatOption
 
+  func validate() throws { try SpecRange.check(damping, "--damping", as: "quantizer.damping") }
+
   func run() throws {
     let checkpoint = try Checkpoint(URL(filePath: model))
     let modules = try quantized.map { try QuantizeStage.modules(in: URL(filePath: $0)) } ?? []
@@ -53,6 +55,6 @@ struct CoverageCommand: ParsableCommand {
       }
       table.append(cells)
     }
-    print(table.text(format.format), terminator: "")
+    try StandardOutput.write(table.text(format.format))
   }
 }

@@ -30,7 +30,7 @@ struct DoctorCommand: ParsableCommand {
         JSONValue(check.remedy),
       ])
     }
-    print(table.text(format.format), terminator: "")
+    try StandardOutput.write(table.text(format.format))
     if checks.contains(where: { $0.state == .broken }) { throw Failure.badInput }
   }
 

@@ -33,13 +33,13 @@ struct InspectCommand: ParsableCommand {
       ])
     }
     if format.format == .text {
-      print(inventory.headline)
-      if let bits = inventory.bitsHistogram { print(bits) }
-      print("")
+      try StandardOutput.writeLine(inventory.headline)
+      if let bits = inventory.bitsHistogram { try StandardOutput.writeLine(bits) }
+      try StandardOutput.writeLine("")
     }
-    print(table.text(format.format), terminator: "")
+    try StandardOutput.write(table.text(format.format))
     guard format.format == .text else { return }
-    for name in inventory.unaccounted { print("unaccounted: \(name)") }
-    for name in inventory.missing { print("missing: \(name)") }
+    for name in inventory.unaccounted { try StandardOutput.writeLine("unaccounted: \(name)") }
+    for name in inventory.missing { try StandardOutput.writeLine("missing: \(name)") }
   }
 }

@@ -26,7 +26,7 @@ struct MeasureCommand: ParsableCommand {
   @Option(help: "Folder that `assay calibrate` wrote.", completion: .directory)
   var calibration: String?
 
-  @Option(help: "Bits, separated by commas.")
+  @Option(help: "Bits, rising, separated by commas.")
   var levels = "2,3,4"
 
   @Option(help: "What a unit is: layer, expert or projection.")
@@ -50,8 +50,7 @@ struct MeasureCommand: ParsableCommand {
   @Option(help: "Units that fewer calibration tokens reach are marked.")
   var minimumTokens = 32
 
-  @Option(help: "Weights that share a scale.")
-  var groupSize = 64
+  @OptionGroup var group: GroupSizeOption
 
   @Flag(help: "Grids without a zero point.")
   var symmetric = false
@@ -67,28 +66,14 @@ struct MeasureCommand: ParsableCommand {
     guard ["h5", "json"].contains(URL(filePath: out).pathExtension) else {
       throw ValidationError("--out \(out): name a file that ends in .h5 or .json.")
     }
-    guard (1...65536).contains(groupSize) else {
-      throw ValidationError("--group-size \(groupSize): allowed is 1...65536.")
-    }
-    _ = try bits()
+    _ = try bits
   }
 
-  private func bits() throws -> [Int] {
-    let bits = try levels.split(separator: ",").map { text in
-      guard let value = Int(text), (1...8).contains(value) else {
-        throw ValidationError("--levels \(levels): '\(text)' is no whole number from 1 to 8.")
-      }
-      return value
-    }
-    guard !bits.isEmpty else {
-      throw ValidationError("--levels: name bits, such as 2,3,4.")
-    }
-    return Array(Set(bits)).sorted()
-  }
+  private var bits: [Int] { get throws { try SpecRange.levels(levels, "--levels") } }
 
   func run() throws {
     var options = MeasureStage.Options(
-      levels: try bits().map(Double.init), groupSize: groupSize, symmetric: symmetric,
+      levels: try bits.map(Double.init), groupSize: group.value, symmetric: symmetric,
       rangeSearch: nil)
     options.granularity = granularity
     options.error = error == .gptq ? .gptq : .rtn

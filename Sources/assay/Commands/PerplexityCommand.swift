@@ -14,7 +14,8 @@ struct PerplexityCommand: ParsableCommand {
       Works on full precision and on quantized folders.
 
         gptq       windows that do not overlap, all tokens but the first of each scored
-        llama.cpp  chunks that begin with BOS, their second half scored; naive standard error
+        llama.cpp  chunks that begin with the token that tokenizer.json puts before a text, if it
+                   does; their second half scored; naive standard error
         strided    overlapping windows, every token scored once with up to a context before it
         lm-eval    whole documents (WikiText articles, detokenized); word perplexity
 
@@ -36,12 +37,18 @@ struct PerplexityCommand: ParsableCommand {
   @OptionGroup var compute: ComputeOption
   @OptionGroup var format: FormatOption
 
+  func validate() throws {
+    do { try convention.check(context: text.context, stride: stride) } catch {
+      throw ValidationError("\(error)")
+    }
+  }
+
   func run() throws {
     Interruption.install(saying: "Interrupted.")
     let folder = try ModelFolder(URL(filePath: model))
     let tokenizer = try folder.tokenizer()
     let scoring = try convention.scoring(
-      context: text.context, stride: stride, for: folder.configuration)
+      context: text.context, stride: stride, for: folder.configuration, tokenizer)
     let documents = try PerplexityText.documents(
       text.url, format: text.textFormat, scoring: scoring, tokenizer: tokenizer)
     let start = ContinuousClock.now
@@ -51,14 +58,15 @@ struct PerplexityCommand: ParsableCommand {
     ) { StepProgress.show($0, "perplexity") }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     StepProgress.finish()
-    print(table(of: result, seconds: seconds).singleRowText(format.format), terminator: "")
+    try StandardOutput.write(table(of: result, seconds: seconds).singleRowText(format.format))
   }
 
   private func table(of result: Perplexity, seconds: Double) -> DataTable {
     let special: [(String, JSONValue)] =
       switch result.scoring {
       case .gptqWindows: []
-      case .llamaCpp: [("naiveStandardError", JSONValue(result.naiveStandardError))]
+      case .llamaCpp:
+        [("naiveStandardError", result.naiveStandardError.map { JSONValue($0) } ?? .null)]
       case .strided(_, let stride): [("stride", JSONValue(stride))]
       case .rolling:
         [("wordPerplexity", result.wordPerplexity.map { JSONValue($0) } ?? .null)]

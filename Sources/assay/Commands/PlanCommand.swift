@@ -28,9 +28,9 @@ struct PlanCommand: ParsableCommand {
     try engine.checkInputs(of: spec, options: options)
     let plan = try engine.plan(spec, options: options)
     switch format.format {
-    case .text: print(Self.text(plan), terminator: "")
-    case .json: print(PrettyJSON.text(try JSONValue(encoding: plan)), terminator: "")
-    case .csv, .md: print(Self.table(plan).text(format.format), terminator: "")
+    case .text: try StandardOutput.write(Self.text(plan))
+    case .json: try StandardOutput.write(PrettyJSON.text(JSONValue(encoding: plan)))
+    case .csv, .md: try StandardOutput.write(Self.table(plan).text(format.format))
     }
   }
 

@@ -34,8 +34,7 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: "Bits of attention.")
   var attentionBits = 4
 
-  @Option(help: "Weights that share a scale; 0: a whole row.")
-  var groupSize = 64
+  @OptionGroup var group: GroupSizeOption
 
   @Flag(help: "Grids without a zero point.")
   var symmetric = false
@@ -52,6 +51,13 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: "GPTQ: scales of groups: fresh, stale or static.")
   var groupScales = GroupScales.fresh
 
+  @Option(help: "GPTQ: columns after which all later ones are updated.")
+  var blockSize = GPTQOptions().blockSize
+
+  @Flag(
+    help: "GPTQ: experts weigh tokens by routing weight; needs calibrate --routing-weighted.")
+  var routingWeighted = false
+
   @Option(help: "GPTQ: modules with fewer calibration tokens are rounded to nearest.")
   var minimumTokens = QuantizationMethod.defaultMinimumTokens
 
@@ -62,6 +68,10 @@ struct QuantizeCommand: ParsableCommand {
     if method == .gptq, calibration == nil {
       throw ValidationError("--method gptq needs --calibration; `assay calibrate` writes one.")
     }
+    try SpecRange.check(attentionBits, "--attention-bits", as: "budget.attention")
+    try SpecRange.check(damping, "--damping", as: "quantizer.damping")
+    try SpecRange.check(minimumTokens, "--minimum-tokens", as: "quantizer.minimumTokens")
+    try SpecRange.check(blockSize, "--block-size", as: "quantizer.blockSize")
   }
 
   func run() throws {
@@ -72,9 +82,9 @@ struct QuantizeCommand: ParsableCommand {
           ? .gptq(
             GPTQOptions(
               relativeDamping: damping, columns: actOrder ? .activation : .natural,
-              scales: groupScales),
-            minimumTokens: minimumTokens) : .roundToNearest,
-        groupSize: groupSize == 0 ? nil : groupSize, symmetric: symmetric,
+              scales: groupScales, blockSize: blockSize),
+            minimumTokens: minimumTokens, routingWeighted: routingWeighted) : .roundToNearest,
+        groupSize: group.value, symmetric: symmetric,
         rangeSearch: mse ? RangeSearch() : nil),
       attentionBits: attentionBits)
     try SingleStage.write(to: URL(filePath: out)) { context in

@@ -15,6 +15,6 @@ struct ReindexCommand: ParsableCommand {
   @OptionGroup var workspace: WorkspaceOption
 
   func run() throws {
-    print("\(try Index(workspace.value).rebuild()) runs indexed")
+    try StandardOutput.writeLine("\(try Index(workspace.value).rebuild()) runs indexed")
   }
 }

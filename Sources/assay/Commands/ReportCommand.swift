@@ -33,14 +33,14 @@ struct ReportCommand: ParsableCommand {
     if check {
       let name = spec.name
       let drifting = try blocking { try await ReportRenderer.check(name, in: folder) }
-      for path in drifting { print("\(reports)/\(path) differs") }
+      for path in drifting { try StandardOutput.writeLine("\(reports)/\(path) differs") }
       if !drifting.isEmpty { throw Failure.drift }
       return
     }
     let data = try collect(spec, folder)
     let written = try blocking { try await ReportRenderer(data).write(to: folder) }
-    for path in written { print("wrote \(reports)/\(path)") }
-    print("\(reports)/\(spec.name).md")
+    for path in written { try StandardOutput.writeLine("wrote \(reports)/\(path)") }
+    try StandardOutput.writeLine("\(reports)/\(spec.name).md")
   }
 
   /// The results of the workspace, or the committed data where there are none.

@@ -45,7 +45,7 @@ struct ResultsCommand: ParsableCommand {
         + "--all shows them.\n"
       FileHandle.standardError.write(Data(sentence.utf8))
     }
-    print(Self.table(shown).text(format.format), terminator: "")
+    try StandardOutput.write(Self.table(shown).text(format.format))
   }
 
   /// nil if an experiment is named rather than a file.

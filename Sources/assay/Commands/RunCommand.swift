@@ -38,7 +38,7 @@ struct RunCommand: ParsableCommand {
     let options = RunOptions(only: filter, retryFailed: retryFailed, verify: verify)
     if dryRun {
       try engine.checkInputs(of: spec, options: options)
-      print(PlanCommand.text(try engine.plan(spec, options: options)), terminator: "")
+      try StandardOutput.write(PlanCommand.text(try engine.plan(spec, options: options)))
       return
     }
     Interruption.install()

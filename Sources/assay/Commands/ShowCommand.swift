@@ -29,13 +29,13 @@ struct ShowCommand: ParsableCommand {
         "point": try JSONValue(encoding: point), "result": try JSONValue(encoding: result),
         "events": try JSONValue(encoding: folder.journal.events()),
       ]
-      print(PrettyJSON.text(whole), terminator: "")
+      try StandardOutput.write(PrettyJSON.text(whole))
       return
     }
     var table = DataTable(["what", "value"])
     Self.describe(point, last, to: &table)
     if let result { Self.describe(result, to: &table) }
-    print(table.text(format.format), terminator: "")
+    try StandardOutput.write(table.text(format.format))
   }
 
   private func find() throws -> RunFolder {

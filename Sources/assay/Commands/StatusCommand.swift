@@ -31,6 +31,6 @@ struct StatusCommand: ParsableCommand {
         JSONValue(run.stages.count), run.error.map { JSONValue($0) } ?? nil,
       ])
     }
-    print(table.text(format.format), terminator: "")
+    try StandardOutput.write(table.text(format.format))
   }
 }

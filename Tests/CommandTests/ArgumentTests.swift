@@ -1,0 +1,105 @@
+import ArgumentParser
+import Experiments
+import Foundation
+import Testing
+
+@testable import assay
+
+@Suite("Options of single steps take what specs take")
+struct ArgumentTests {
+  private static let huge = "9223372036854775807"
+
+  @Test(
+    "numbers out of a spec's range are refused by their option before any work",
+    arguments: [
+      ("quantize m --plan p --out o --method rtn --group-size \(huge)", "--group-size"),
+      ("quantize m --plan p --out o --calibration c --group-size \(huge)", "--group-size"),
+      ("quantize m --plan p --out o --method rtn --group-size=-1", "--group-size"),
+      ("quantize m --plan p --out o --calibration c --damping 1.5", "--damping"),
+      ("quantize m --plan p --out o --calibration c --damping nan", "--damping"),
+      ("quantize m --plan p --out o --calibration c --minimum-tokens=-1", "--minimum-tokens"),
+      ("quantize m --plan p --out o --calibration c --minimum-tokens \(huge)", "--minimum-tokens"),
+      ("quantize m --plan p --out o --calibration c --block-size 0", "--block-size"),
+      ("quantize m --plan p --out o --calibration c --attention-bits 9", "--attention-bits"),
+      ("measure m --out t.h5 --group-size \(huge)", "--group-size"),
+      ("measure m --out t.h5 --levels 2,2,3", "--levels"),
+      ("measure m --out t.h5 --levels 3,2", "--levels"),
+      ("measure m --out t.h5 --levels 2,,3", "--levels"),
+      ("measure m --out t.h5 --levels 2,\(huge)", "--levels"),
+      ("calibrate m --text t --out o --sequences \(huge)", "--sequences"),
+      ("calibrate m --text t --out o --sequences 0", "--sequences"),
+      ("calibrate m --text t --out o --context \(huge)", "--context"),
+      ("calibrate m --text t --out o --context 1", "--context"),
+      ("calibrate m --text t --out o --hessian-block \(huge)", "--hessian-block"),
+      ("calibrate m --text t --out o --mixture 1.01", "--mixture"),
+      ("coverage c --model m --damping nan", "--damping"),
+      ("allocate t.h5 --allocator uniform --budget nan", "--budget"),
+      ("perplexity m --text t --context \(huge)", "context"),
+      ("perplexity m --text t --protocol strided --stride 0", "stride"),
+      ("perplexity m --text t --protocol strided --stride \(huge)", "stride"),
+      ("perplexity m --text t --protocol gptq --stride 4", "stride"),
+      ("perplexity m --text t --protocol llama.cpp --context 2", "context"),
+    ])
+  func outOfRange(line: String, name: String) {
+    let error = #expect(throws: (any Error).self) {
+      try AssayCommand.parseAsRoot(line.split(separator: " ").map(String.init))
+    }
+    guard let error else { return }
+    #expect(AssayCommand.exitCode(for: error) == .validationFailure)
+    #expect(AssayCommand.message(for: error).contains(name))
+  }
+
+  @Test("the ends of the ranges are allowed")
+  func inRange() throws {
+    for line in [
+      "quantize m --plan p --out o --method rtn --group-size 65536 --damping 1",
+      "quantize m --plan p --out o --method rtn --group-size 0 --damping 0",
+      "measure m --out t.h5 --levels 1,8", "calibrate m --text t --out o --sequences 1000000",
+      "perplexity m --text t --protocol strided --context 2 --stride 2",
+      "perplexity m --text t --protocol llama.cpp --context 3",
+    ] {
+      _ = try AssayCommand.parseAsRoot(line.split(separator: " ").map(String.init))
+    }
+  }
+}
+
+@Suite("What commands write is written, or the command fails")
+struct OutputTests {
+  @Test("a full disk under standard output is an error in the system's words")
+  func fullDevice() throws {
+    let full = open("/dev/full", O_WRONLY)
+    try #require(full >= 0)
+    defer { close(full) }
+    let error = #expect(throws: OutputError.self) { try StandardOutput.write("a", to: full) }
+    #expect(error?.description.contains("No space left on device") ?? false)
+    #expect(throws: OutputError.self) { try StandardOutput.write("a", to: -1) }
+  }
+
+  @Test("a place that cannot become the output is refused before the work, with a remedy")
+  func places() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "assay-\(UUID())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let file = folder.appending(path: "file")
+    try Data("kept".utf8).write(to: file)
+    let empty = folder.appending(path: "empty")
+    try FileManager.default.createDirectory(at: empty, withIntermediateDirectories: false)
+    let cases: [(place: URL, remedy: String)] = [
+      (folder, "name a new one"), (file, "remove it or name a new one"),
+      (file.appending(path: "below"), "is a file; name a place in a folder"),
+      (folder.appending(path: "a/b"), "create it first"),
+    ]
+    for (place, remedy) in cases {
+      let error = #expect(throws: UnusableArgument.self) {
+        try SingleStage.write(to: place) { _ in Issue.record("work was begun") }
+      }
+      #expect(error?.description.contains(remedy) ?? false, "\(error?.description ?? "")")
+    }
+    #expect(throws: UnusableArgument.self) {
+      try SingleStage.write(file: empty) { _, _ in Issue.record("work was begun") }
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 2)
+    try OutputPlace.check(empty, mayBeEmptyFolder: true)
+    try OutputPlace.check(folder.appending(path: "new"), mayBeEmptyFolder: false)
+  }
+}
