@@ -89,7 +89,7 @@ let package = Package(
     .testTarget(
       name: "QuantizationTests", dependencies: ["Quantization", "Statistics"], exclude: ["Golden"]),
     .testTarget(
-      name: "CalibrationTests", dependencies: ["Calibration"],
+      name: "CalibrationTests", dependencies: ["Calibration", "Statistics"],
       exclude: ["open_with_h5py.py"], resources: [.copy("Fixtures")]),
     .testTarget(name: "BitAllocationTests", dependencies: ["BitAllocation", "Statistics"]),
     .testTarget(name: "SensitivityTests", dependencies: ["Sensitivity"]),

@@ -1,6 +1,7 @@
 import Checkpoints
 import Foundation
 import MoEModels
+import Statistics
 import Tensors
 import Testing
 
@@ -102,10 +103,12 @@ struct CalibrationOptionTests {
     var expected = SymmetricMatrix(order: width)
     for row in 0..<width {
       for column in 0...row {
-        expected.packed[row * (row + 1) / 2 + column] = Float(
-          (0..<rows).reduce(0.0) {
-            $0 + Double(x[$1 * width + row]) * Double(x[$1 * width + column])
-          })
+        var sum = 0.0
+        for token in 0..<rows {
+          let (a, b) = (x[token * width + row], x[token * width + column])
+          sum += Double(a) * Double(b)
+        }
+        expected.packed[row * (row + 1) / 2 + column] = Float(sum)
       }
     }
     let blocks = SecondMoments(expected, keeping: storage).blocks.flatMap(\.packed)

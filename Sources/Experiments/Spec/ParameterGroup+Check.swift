@@ -67,6 +67,13 @@ extension ParameterKind {
     case .levels(let range): try checkLevels(value, range, at: pointer)
     case .namedPaths: try checkNamedPaths(value, at: pointer)
     case .group(let group): return try group.completed(value, at: pointer)
+    case .paths:
+      guard value.arrayValue != nil else {
+        return .array([try ParameterKind.path.completed(value, at: pointer)])
+      }
+      return try elements(value, "a list of paths", pointer) { element, pointer throws(SpecError) in
+        try ParameterKind.path.completed(element, at: pointer)
+      }
     case .list(let group):
       return try elements(value, "a list of objects", pointer) {
         element, pointer throws(SpecError) in

@@ -180,9 +180,11 @@ extension ParameterGroup {
   ])
 
   static let fitnessText = ParameterGroup([
-    ParameterField("path", .path, .required, "Text file."),
-    ParameterField("format", textFormat, .defaulting("text"), "How the file is read."),
-    ParameterField("sequences", .integer(1...1_000_000), .defaulting(8), "Windows of the search."),
+    ParameterField(
+      "corpus", .paths, .required, "Text file or files; windows are drawn from all together."),
+    ParameterField("format", textFormat, .defaulting("text"), "How the files are read."),
+    ParameterField(
+      "sequences", .integer(1...1_000_000), .defaulting(8), "Windows of the search."),
     ParameterField(
       "selectionSequences", .integer(1...1_000_000), .defaulting(8),
       "Windows that the search does not see: they tell its winner's curse."),

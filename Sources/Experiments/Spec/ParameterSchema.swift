@@ -62,6 +62,8 @@ public indirect enum ParameterKind: Sendable {
   /// Free names → paths.
   case namedPaths
   case group(ParameterGroup)
+  /// A path, or a list of paths.
+  case paths
   /// Objects of one kind.
   case list(ParameterGroup)
   /// At least one of these names.

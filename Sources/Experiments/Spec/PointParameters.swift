@@ -106,7 +106,7 @@ extension PointParameters {
       guard allocation.fitnessText != nil else {
         throw SpecError(
           .missingKey(
-            "fitnessText", remedy: "a measured fitness needs it: {\"path\": \"search.txt\"}."),
+            "fitnessText", remedy: "a measured fitness needs it: {\"corpus\": \"search.txt\"}."),
           at: pointer)
       }
     }
@@ -286,7 +286,7 @@ public struct AllocationParameters: Codable, Sendable, Equatable {
 
   /// The text of a measured fitness.
   public struct FitnessText: Codable, Sendable, Equatable {
-    public let path: String
+    public let corpus: [String]
     public let format: TextFormat
     public let sequences: Int
     public let selectionSequences: Int

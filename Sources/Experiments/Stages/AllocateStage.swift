@@ -59,7 +59,7 @@ public struct AllocateStage: Sendable {
   /// What a measured fitness is made of.
   struct Measured: Sendable {
     var model: URL
-    var corpus: URL
+    var corpora: [URL]
     var format: TextFormat
     var sequences: Int
     var selectionSequences: Int
@@ -94,7 +94,9 @@ public struct AllocateStage: Sendable {
     if let measured {
       parameters["measured"] = measured.json
       inputs["model"] = try .model(measured.model)
-      inputs["searchCorpus"] = .file(measured.corpus)
+      for (index, corpus) in measured.corpora.enumerated() {
+        inputs["searchCorpus.\(index)"] = .file(corpus)
+      }
       for bits in measured.levels {
         inputs[LevelStage.name(bits)] = .stage(LevelStage.name(bits))
       }
@@ -134,14 +136,17 @@ public struct AllocateStage: Sendable {
 
 extension AllocateStage.Measured {
   func tokens(_ tokenizer: Tokenizer, seed: UInt64) throws -> SearchTokens {
-    try SearchTokens(
+    let texts = try corpora.map { corpus in
       (
         corpus.path,
         tokenizer.encode(try TextCorpus(corpus, format: format).text, addSpecialTokens: true)
-      ), search: sequences, selection: selectionSequences, context: context, seed: seed)
+      )
+    }
+    return try SearchTokens(
+      texts, search: sequences, selection: selectionSequences, context: context, seed: seed)
   }
 
-  fileprivate var json: JSONValue {
+  var json: JSONValue {
     [
       "format": JSONValue(format.rawValue), "sequences": JSONValue(sequences),
       "selectionSequences": JSONValue(selectionSequences), "context": JSONValue(context),

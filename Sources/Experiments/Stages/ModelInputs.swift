@@ -35,10 +35,10 @@ struct ModelInputs {
     if let text = point.allocation?.fitnessText, point.allocation?.fitness == .measured {
       let pointer = JSONPointer(["allocation", "fitnessText"])
       checkContext(text.context, of: point, at: pointer.appending("context"))
-      checkText(
-        point.url(text.path), text.format,
-        context: text.context * (text.sequences + text.selectionSequences),
-        at: pointer.appending("path"))
+      for path in text.corpus {
+        checkText(
+          point.url(path), text.format, context: text.context, at: pointer.appending("corpus"))
+      }
     }
     checkEvaluation(point)
     return problems

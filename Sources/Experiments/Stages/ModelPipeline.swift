@@ -60,11 +60,14 @@ public struct ModelPipeline: Pipeline {
         stages.append(try LevelStage(quantize: store, bits: bits).stage())
       }
       allocate.measured = AllocateStage.Measured(
-        model: model, corpus: parameters.url(text.path), format: text.format,
+        model: model, corpora: text.corpus.map(parameters.url), format: text.format,
         sequences: text.sequences, selectionSequences: text.selectionSequences,
         context: text.context, precision: precision, levels: allocation.levels)
     }
     stages += [try allocate.stage(), try quantize.stage()]
+    if let measured = allocate.measured, let seed = allocate.seed {
+      stages.append(try RequantizedStage(measured: measured, seed: seed).stage())
+    }
     stages.append(try evaluate.stage(weights: .stage(QuantizeStage.name)))
     return stages
   }

@@ -31,10 +31,31 @@ extension PointOutcome {
     add(modules)
     let plan = try Self.read(JSONValue.self, StageFile.plan, of: AllocateStage.name, artifacts)
     if case .bool(let value) = plan["forced"] { forced = value }
+    if artifacts[RequantizedStage.name] != nil {
+      let divergence = try Self.read(
+        JSONValue.self, StageFile.divergence, of: RequantizedStage.name, artifacts)
+      metrics += Self.fitness(search: plan["search"], requantized: divergence)
+    }
     if artifacts[CalibrateStage.name] != nil {
       let calibration = try Self.read(
         JSONValue.self, StageFile.calibration, of: CalibrateStage.name, artifacts)
       facts["calibration-tokens"] = calibration["tokens"]
+    }
+  }
+
+  /// What a search measured of its plan, and what the plan measures once it is quantized.
+  private static func fitness(search: JSONValue?, requantized: JSONValue) -> [Metric] {
+    let values = [
+      ("search", search?["best"]), ("selection", search?["selectionFitness"]),
+      ("search, requantized", requantized["search"]),
+      ("selection, requantized", requantized["selection"]),
+    ]
+    return values.compactMap { scope, value in
+      guard let value = value?.doubleValue else { return nil }
+      return Metric(
+        definition: MetricDefinition(
+          name: "fitness", scope: scope, unit: "nats/token", higherIsBetter: false,
+          protocolParameters: ["protocol": "mean-kl"]), value: value, items: 1)
     }
   }
 

@@ -34,14 +34,19 @@ extension ModelPipeline {
       metrics["word-perplexity", default: []].formUnion(perplexity.corpora.keys)
     }
     if !tasks.isEmpty { metrics["accuracy"] = Set(tasks + ["all"]) }
+    let measured = points.compactMap(\.parameters.allocation).filter { $0.fitness == .measured }
+    if !measured.isEmpty { metrics["fitness"] = [
+        "search", "selection", "search, requantized", "selection, requantized",
+      ] }
     return ResultNames(
       metrics: metrics, ledgers: Set(Ledger.allCases.map(\.rawValue)),
       counts: [
         "rtn-fallbacks", "uncovered-experts", "singular-hessians", "damping-escalations",
       ],
-      stages: [
-        CalibrateStage.name, MeasureStage.name, AllocateStage.name, QuantizeStage.name,
-        EvaluateStage.name,
-      ])
+      stages: Set(
+        [
+          CalibrateStage.name, MeasureStage.name, AllocateStage.name, QuantizeStage.name,
+          EvaluateStage.name,
+        ] + measured.flatMap { $0.levels.map(LevelStage.name) + [RequantizedStage.name] }))
   }
 }
