@@ -97,7 +97,7 @@ public enum PerplexityProtocolError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .noPrefixToken:
       "The lm-eval protocol begins every document with bos_token_id or eos_token_id, and config.json "
-        + "has neither; use another protocol."
+        + "has neither within its vocabulary; use another protocol."
     case .stride(let stride, let context):
       "A stride of \(stride) does not fit a context of \(context); use 1 to \(context)."
     case .needlessStride(let name):

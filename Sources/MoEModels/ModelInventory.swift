@@ -28,6 +28,8 @@ public struct ModelInventory: Sendable {
   public let unaccounted: [String]
   /// Names of tensors that `config.json` asks for and that are not stored.
   public let missing: [String]
+  /// Tensors whose stored shape is not that of `config.json`, with both, in the order of the model.
+  public let misshapen: [String]
 
   /// - Throws: What opening the folder throws.
   public init(_ directory: URL) throws {
@@ -51,6 +53,12 @@ public struct ModelInventory: Sendable {
     self.parts = ordered + unaccounted + [ordered.reduce(Part(name: "total"), +)]
     self.unaccounted = contents.unaccounted
     missing = contents.missing.map(\.name)
+    let shapes = Dictionary(
+      stored.tensors.map { ($0.name, $0.shape) }, uniquingKeysWith: { first, _ in first })
+    misshapen = contents.used.compactMap { role in
+      guard let shape = shapes[role.name], shape != role.shape else { return nil }
+      return "\(role.name) has shape \(shape), config.json asks for \(role.shape)"
+    }
     headline = Self.headline(stored.configuration)
     bitsHistogram = Self.histogram(stored.packedBits)
   }
@@ -81,6 +89,8 @@ public struct ModelInventory: Sendable {
 private struct StoredTensors {
   struct Tensor {
     let name: String
+    /// Of the weight, also where it is packed.
+    let shape: [Int]
     var pieces = 1
     var parameters: Int
     var bytes: Int
@@ -104,7 +114,8 @@ private struct StoredTensors {
     packedBits = []
     tensors = try checkpoint.tensorNames.map {
       let info = try checkpoint.info($0)
-      return Tensor(name: $0, parameters: info.elementCount, bytes: info.byteCount)
+      return Tensor(
+        name: $0, shape: info.shape, parameters: info.elementCount, bytes: info.byteCount)
     }
   }
 
@@ -116,7 +127,8 @@ private struct StoredTensors {
       guard let packed = try checkpoint.packed(weight) else { continue }
       bits.append(packed.bits)
       weights[weight] = Tensor(
-        name: weight, pieces: 0, parameters: packed.rows * packed.columns, bytes: 0)
+        name: weight, shape: [packed.rows, packed.columns], pieces: 0,
+        parameters: packed.rows * packed.columns, bytes: 0)
     }
     for name in checkpoint.tensorNames {
       guard let info = checkpoint.info(name) else { continue }
@@ -125,7 +137,8 @@ private struct StoredTensors {
         weights["\(stem).weight"]?.pieces += 1
         weights["\(stem).weight"]?.bytes += info.byteCount
       } else {
-        weights[name] = Tensor(name: name, parameters: info.elementCount, bytes: info.byteCount)
+        weights[name] = Tensor(
+          name: name, shape: info.shape, parameters: info.elementCount, bytes: info.byteCount)
       }
     }
     packedBits = bits

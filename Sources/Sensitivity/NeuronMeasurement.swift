@@ -34,7 +34,7 @@ public struct NeuronMeasurement: Sendable {
   public func table(
     progress: (_ layer: Int, _ layers: Int) -> Void = { _, _ in }
   ) throws -> NeuronTable {
-    guard let low = bits.first, let high = bits.last else { throw NeuronTableError.badBits(bits) }
+    try NeuronTable.check(bits: bits)
     let configuration = checkpoint.configuration
     var experts: [NeuronTable.Expert] = []
     for layer in 0..<configuration.layerCount {
@@ -50,7 +50,7 @@ public struct NeuronMeasurement: Sendable {
             id: LinearModule.unit(layer: layer, block), layer: layer, expert: block.expert,
             weightsPerNeuron: weights.weightsPerNeuron,
             loss: losses?.flattened(dividedBy: statistics.energyPerToken) ?? [],
-            order: (losses?.order(from: low, to: high) ?? .identity(weights.neurons))
+            order: (losses?.order(from: bits[0], to: bits[bits.count - 1]) ?? .identity(weights.neurons))
               .neurons.map { Int32($0) }))
       }
       progress(layer + 1, configuration.layerCount)
@@ -65,10 +65,13 @@ public struct NeuronMeasurement: Sendable {
   ///   - plan: For the table.
   ///   - table: Of this model and calibration.
   /// - Returns: One loss per expert, nil where no token came.
-  /// - Throws: ``QuantizationError``, and what reading the files throws.
+  /// - Throws: ``NeuronPlanError``, ``NeuronMeasurementError``, ``QuantizationError``, and what
+  ///   reading the files throws.
   public func realisedLosses(of plan: NeuronPlan, in table: NeuronTable) throws -> [Double?] {
     var (losses, place): ([Double?], Int) = ([], 0)
-    let levels = try LevelSet(bits.map { try LevelMix(bits: Double($0)) })
+    try plan.check(against: table, blockSize: 1)
+    try check(table)
+    let levels = try LevelSet(table.bits.map { try LevelMix(bits: Double($0)) })
     for layer in 0..<checkpoint.configuration.layerCount {
       let statistics = try statistics(ofLayer: layer)
       for (_, modules) in checkpoint.configuration.gatedBlocks(layer: layer) {
@@ -85,9 +88,42 @@ public struct NeuronMeasurement: Sendable {
     return losses
   }
 
+  /// Refuses a table whose experts are not those of the model.
+  private func check(_ table: NeuronTable) throws(NeuronMeasurementError) {
+    let configuration = checkpoint.configuration
+    let blocks = (0..<configuration.layerCount).flatMap { layer in
+      configuration.gatedBlocks(layer: layer).map {
+        (LinearModule.unit(layer: layer, $0.block), $0.modules[0].rows)
+      }
+    }
+    guard blocks.count == table.experts.count else {
+      throw .otherExperts(model: blocks.count, table: table.experts.count)
+    }
+    for ((id, neurons), expert) in zip(blocks, table.experts)
+    where id != expert.id || neurons != expert.neurons {
+      throw .otherExpert(
+        model: "\(id) with \(neurons) neurons", table: "\(expert.id) with \(expert.neurons)")
+    }
+  }
+
   private func statistics(ofLayer layer: Int) throws -> CalibrationLayer {
     try CalibrationLayer(
       layer, in: calibration, experts: checkpoint.configuration.expertCount(ofLayer: layer))
+  }
+}
+
+/// Why a neuron table does not belong to a model.
+public enum NeuronMeasurementError: Error, Equatable, CustomStringConvertible {
+  case otherExperts(model: Int, table: Int)
+  case otherExpert(model: String, table: String)
+
+  public var description: String {
+    switch self {
+    case .otherExperts(let model, let table):
+      "The neuron table has \(table) experts, the model \(model); measure this model."
+    case .otherExpert(let model, let table):
+      "The neuron table has \(table) where the model has \(model); measure this model."
+    }
   }
 }
 

@@ -26,7 +26,9 @@ enum SpecRange {
 
   /// Bits of levels, which specs want rising.
   ///
-  /// - Parameter text: Whole numbers, separated by commas.
+  /// - Parameters:
+  ///   - text: Whole numbers, separated by commas.
+  ///   - option: Its name on the command line.
   /// - Returns: The bits.
   /// - Throws: `ValidationError`.
   static func levels(_ text: String, _ option: String) throws -> [Int] {

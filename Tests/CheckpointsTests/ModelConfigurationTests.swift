@@ -92,6 +92,11 @@ struct ModelConfigurationTests {
     return changes.merging(keys) { $1 }
   }
 
+  @Test("an end of text beyond the vocabulary, which only generation would need, is left out")
+  func foreignEndOfText() throws {
+    #expect(try configuration(["eos_token_id": "[2, 4096]"]).endOfTextIDs == [2])
+  }
+
   @Test("a stated head size needs no relation to the hidden size")
   func statedHeadDimension() throws {
     let configuration = try configuration(["head_dim": "64", "hidden_size": "250"])
@@ -148,7 +153,8 @@ struct ModelConfigurationTests {
       ("sliding_window", "0", "an integer from 1"),
       ("tie_word_embeddings", "1", "true or false"),
       ("hidden_act", #""gelu""#, #""silu""#),
-      ("eos_token_id", "4096", "below vocab_size 4096"),
+      ("bos_token_id", "4096", "below vocab_size 4096"),
+      ("eos_token_id", "\"</s>\"", "token ids"),
       ("bos_token_id", "[-1]", "below vocab_size 4096"),
     ])
   func nonsenseValue(key: String, json: String, expected: String) {

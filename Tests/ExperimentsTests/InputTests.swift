@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import JSON
 import Testing
@@ -96,6 +97,32 @@ import Testing
     #expect(
       spec?.description
         == "\(missing.relativePath): The file cannot be read: No such file or directory.")
+  }
+
+  @Test("more sequences than a text has different windows are refused before they are drawn")
+  func tooManySequences() throws {
+    let bench = try Bench()
+    defer { bench.remove() }
+    let model = Self.experiments.appending(path: "reference-model")
+    let text = try Data(contentsOf: model.appending(path: "text/test.stories.txt"))
+    let corpus = bench.root.appending(path: "short.txt")
+    try text.prefix(2000).write(to: corpus)
+    let tokenizer = try Tokenizer(model.appending(path: "tokenizer.json"))
+    func sample(_ sequences: Int) throws -> Int {
+      try CalibrateStage(
+        model: model, corpora: [.init(url: corpus)], format: .text, sequences: sequences,
+        context: 64, precision: .f32, seed: 0
+      ).sample(tokenizer).0.sequences.count
+    }
+    let tokens = tokenizer.encode(
+      String(decoding: text.prefix(2000), as: UTF8.self), addSpecialTokens: true
+    ).count
+    let windows = tokens - 63
+    #expect(try sample(windows) == windows)
+    #expect(
+      throws: CalibrateStageError.tooManySequences(
+        1_000_000_000, path: corpus.path, windows: windows, context: 64)
+    ) { try sample(1_000_000_000) }
   }
 
   @Test("what is asked for the whole is there for a single corpus and a single task too")

@@ -81,6 +81,18 @@ import Testing
         #""axes": {"l": {"path": "evaluation.tasks", "values": [{"all": "x"}]}}"#,
         "/axes/l/values/0/all: \"all\" is taken"
       ),
+      (
+        #""axes": {"p": {"path": "evaluation.perplexity", "values": [{"corpora": {"c": "x"}, "protocol": "llama.cpp", "context": 2}]}}"#,
+        "/axes/p/values/0/context: The protocol llama.cpp scores no token"
+      ),
+      (
+        #""axes": {"p": {"path": "evaluation.perplexity", "values": [{"corpora": {"c": "x"}, "stride": 8}]}}"#,
+        "/axes/p/values/0/stride: The protocol gptq has no stride"
+      ),
+      (
+        #""axes": {"p": {"path": "evaluation.perplexity", "values": [{"corpora": {"c": "x"}, "protocol": "strided", "context": 8, "stride": 9}]}}"#,
+        "/axes/p/values/0/stride: A stride of 9"
+      ),
       (#""exclude": [{"m": "x"}]"#, "/exclude/0/m: Unknown key"),
       (#""tables": {}"#, "/tables: Expected a list"),
     ])

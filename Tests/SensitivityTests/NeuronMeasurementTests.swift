@@ -196,6 +196,37 @@ struct NeuronMeasurementTests {
     #expect(throws: NeuronTableError.self) { try NeuronTable(hdf5: url) }
   }
 
+  @Test("bits that no table can have, and tables of another model, are refused")
+  func refusals() throws {
+    let (model, folder) = (try TinyMixtral(), try TemporaryFolder())
+    var measurement = NeuronMeasurement(
+      checkpoint: model.checkpoint, bits: [2, 4], family: family,
+      calibration: try model.calibrate(tokens: 8, in: folder))
+    let table = try measurement.table()
+    func plan(_ table: NeuronTable) throws -> NeuronPlan {
+      try NeuronPlan(uniform: LevelMix(bits: 2), for: table)
+    }
+    let short = try NeuronTable(bits: [2, 4], experts: Array(table.experts.dropLast()))
+    #expect(throws: NeuronMeasurementError.otherExperts(model: 8, table: 7)) {
+      try measurement.realisedLosses(of: plan(short), in: short)
+    }
+    var experts = table.experts
+    experts[3].order = [0]
+    experts[3].loss = []
+    let other = try NeuronTable(bits: [2, 4], experts: experts)
+    #expect(
+      throws: NeuronMeasurementError.otherExpert(
+        model: "layers.0.experts.3 with 96 neurons", table: "layers.0.experts.3 with 1")
+    ) { try measurement.realisedLosses(of: plan(other), in: other) }
+    #expect(
+      throws: NeuronPlanError.wrongSum(unit: "layers.0.experts.3", neurons: 1, expected: 96)
+    ) { try measurement.realisedLosses(of: plan(other), in: table) }
+    for bits in [[], [4, 2], [2, 9]] {
+      measurement.bits = bits
+      #expect(throws: NeuronTableError.badBits(bits)) { try measurement.table() }
+    }
+  }
+
   @Test("plans are predicted by the table and measured as stored")
   func predictedAgainstRealised() throws {
     let (model, folder) = (try TinyMixtral(), try TemporaryFolder())

@@ -36,6 +36,7 @@ extension NeuronAllocation {
   public init(
     exact table: NeuronTable, budget: Double, blockSize: Int = 32
   ) throws(AllocationError) {
+    precondition(blockSize > 0, "block size \(blockSize)")
     if let expert = table.experts.first(where: { !$0.isMeasured }) {
       throw .missingLoss(unit: expert.id, bits: Double(table.bits[0]))
     }

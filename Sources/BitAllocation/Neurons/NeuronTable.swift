@@ -45,8 +45,7 @@ public struct NeuronTable: Sendable, Equatable {
   ///   - experts: At least one, losses for these bits.
   /// - Throws: ``NeuronTableError``.
   public init(bits: [Int], experts: [Expert]) throws(NeuronTableError) {
-    let rises = zip(bits, bits.dropFirst()).allSatisfy(<)
-    guard !bits.isEmpty, bits.allSatisfy((1...8).contains), rises else { throw .badBits(bits) }
+    try Self.check(bits: bits)
     guard !experts.isEmpty else { throw .noExperts }
     var seen: Set<String> = []
     for expert in experts {
@@ -59,6 +58,15 @@ public struct NeuronTable: Sendable, Equatable {
 
   public var neurons: Int { experts.reduce(0) { $0 + $1.neurons } }
   public var weights: Int { experts.reduce(0) { $0 + $1.weights } }
+
+  /// Refuses bits that no table can have.
+  ///
+  /// - Parameter bits: Rising, 1…8, at least one.
+  /// - Throws: ``NeuronTableError/badBits(_:)``.
+  public static func check(bits: [Int]) throws(NeuronTableError) {
+    let rises = zip(bits, bits.dropFirst()).allSatisfy(<)
+    guard !bits.isEmpty, bits.allSatisfy((1...8).contains), rises else { throw .badBits(bits) }
+  }
 
   private static func check(_ expert: Expert, bits: [Int]) throws(NeuronTableError) {
     guard expert.neurons > 0, expert.weightsPerNeuron > 0 else {

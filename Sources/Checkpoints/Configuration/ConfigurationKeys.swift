@@ -123,11 +123,11 @@ struct ConfigurationKeys {
   }
 
   /// One token, a list of tokens, or none.
-  func tokens(_ key: String, below limit: Int) throws(ConfigurationError) -> [Int] {
+  func tokens(_ key: String, below limit: Int? = nil) throws(ConfigurationError) -> [Int] {
     guard has(key) else { return [] }
     let ids = (value(key).arrayValue ?? [value(key)]).map { $0.intValue ?? -1 }
-    guard ids.allSatisfy({ 0..<limit ~= $0 }) else {
-      throw invalid(key, expected: "token ids below vocab_size \(limit)")
+    guard ids.allSatisfy({ 0..<(limit ?? .max) ~= $0 }) else {
+      throw invalid(key, expected: "token ids" + (limit.map { " below vocab_size \($0)" } ?? ""))
     }
     return ids
   }

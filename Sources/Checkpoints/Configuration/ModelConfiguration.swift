@@ -33,7 +33,8 @@ public struct ModelConfiguration: Sendable, Equatable {
   /// Keys that a token sees, itself included; nil without a window.
   public let slidingWindow: Int?
   public let beginningOfTextID: Int?
-  /// Tokens that end generation; empty if the file names none.
+  /// Tokens that end generation; empty if the file names none. Those beyond the vocabulary, which some
+  /// files have, are left out: only generation would need them.
   public let endOfTextIDs: [Int]
 
   /// Routed experts of a MoE layer; 0 in a dense model.
@@ -69,7 +70,8 @@ public struct ModelConfiguration: Sendable, Equatable {
     maximumPositions = try keys.positive(
       "max_position_embeddings", atMost: ConfigurationKeys.largestPosition)
     slidingWindow = try Self.slidingWindow(keys, architecture)
-    endOfTextIDs = try keys.tokens("eos_token_id", below: vocabularySize)
+    let vocabulary = 0..<vocabularySize
+    endOfTextIDs = try keys.tokens("eos_token_id").filter(vocabulary.contains)
     beginningOfTextID = try keys.tokens("bos_token_id", below: vocabularySize).first
     try keys.requireSilu()
   }

@@ -96,6 +96,10 @@ public struct QuantizeStage: Sendable {
     _ checkpoint: Checkpoint, calibration: URL?, to context: StageContext,
     bits: @escaping @Sendable (LinearModule) throws -> Int
   ) throws -> [ModuleReport] {
+    // It is copied: one of another model would be found out only when the copy is evaluated.
+    if FileManager.default.fileExists(atPath: model.appending(path: "tokenizer.json").path) {
+      _ = try ModelFolder(model).tokenizer()
+    }
     let quantizedStream = try stream.map { stream in
       QuantizedStream(
         sample: try stream.sample(ModelFolder(model).tokenizer()).0, options: stream.options,

@@ -11,7 +11,8 @@ struct InspectCommand: ParsableCommand {
     commandName: "inspect", abstract: "Say what a model folder holds.",
     discussion: """
       Every tensor of the files is accounted for: what belongs to no part is listed as such. For a
-      quantized folder, bits are counted from the stored tensors.
+      quantized folder, bits are counted from the stored tensors. Exit code 2 if tensors are missing or
+      have other shapes than config.json asks for.
 
       Example:
         assay inspect experiments/reference-model
@@ -38,8 +39,15 @@ struct InspectCommand: ParsableCommand {
       try StandardOutput.writeLine("")
     }
     try StandardOutput.write(table.text(format.format))
-    guard format.format == .text else { return }
-    for name in inventory.unaccounted { try StandardOutput.writeLine("unaccounted: \(name)") }
-    for name in inventory.missing { try StandardOutput.writeLine("missing: \(name)") }
+    let problems =
+      inventory.missing.map { "missing: \($0)" } + inventory.misshapen.map { "wrong shape: \($0)" }
+    if format.format == .text {
+      for name in inventory.unaccounted { try StandardOutput.writeLine("unaccounted: \(name)") }
+      for problem in problems { try StandardOutput.writeLine(problem) }
+    }
+    guard let first = problems.first else { return }
+    throw UnusableArgument(
+      "\(model): config.json and the weights do not belong together; \(first)"
+        + (problems.count > 1 ? ", and \(problems.count - 1) more." : "."))
   }
 }

@@ -83,7 +83,7 @@ struct MeasureCommand: ParsableCommand {
     options.scores =
       calibration == nil ? [.weightOutlier] : Set(ExpertMeasurement.Score.allCases)
     var measurement = options.measurement(try Checkpoint(URL(filePath: model)))
-    measurement.calibration = calibration.map { URL(filePath: $0) }
+    measurement.calibration = try calibration.map(CalibrationFolder.url)
     measurement.attention = attention
     measurement.minimumTokens = minimumTokens
     try SingleStage.write(file: URL(filePath: out)) { [measurement] url, progress in

@@ -76,7 +76,7 @@ struct PerplexityCommand: ParsableCommand {
         ("perplexity", JSONValue(result.perplexity)),
         ("bitsPerByte", JSONValue(result.bitsPerByte)),
       ] + special + [
-        ("protocol", JSONValue(result.scoring.name)),
+        ("protocol", JSONValue(convention.rawValue)),
         ("windows", JSONValue(result.windowLosses.count)),
         ("scoredTokens", JSONValue(result.scoredTokens)), ("context", JSONValue(text.context)),
         ("compute", JSONValue(compute.precision.rawValue)), ("seconds", JSONValue(seconds)),

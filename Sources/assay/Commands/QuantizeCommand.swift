@@ -87,9 +87,10 @@ struct QuantizeCommand: ParsableCommand {
         groupSize: group.value, symmetric: symmetric,
         rangeSearch: mse ? RangeSearch() : nil),
       attentionBits: attentionBits)
+    let calibration = try method == .gptq ? calibration.map(CalibrationFolder.url) : nil
     try SingleStage.write(to: URL(filePath: out)) { context in
       let reports = try stage.write(
-        plan: URL(filePath: plan), calibration: calibration.map { URL(filePath: $0) },
+        plan: URL(filePath: plan), calibration: calibration,
         to: context)
       FileHandle.standardError.write(Data((Self.summary(of: reports) + "\n").utf8))
     }
