@@ -22,7 +22,8 @@ struct AssayCommand: ParsableCommand {
       RunCommand.self, PlanCommand.self, StatusCommand.self, ResultsCommand.self,
       ShowCommand.self, ReportCommand.self, InspectCommand.self, PerplexityCommand.self,
       CalibrateCommand.self, MeasureCommand.self, AllocateCommand.self, QuantizeCommand.self,
-      CoverageCommand.self, BenchCommand.self, DoctorCommand.self, ReindexCommand.self,
+      CoverageCommand.self, CompareCommand.self, VerifyCommand.self, BenchCommand.self,
+      DoctorCommand.self, ReindexCommand.self,
     ])
 
   /// As ArgumentParser's own `main`, with the exit codes of this program.

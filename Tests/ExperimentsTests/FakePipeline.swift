@@ -11,7 +11,7 @@ struct FakePipeline: Pipeline {
 
   func seedStreams(for parameters: PointParameters) -> Set<SeedStream> {
     guard let allocation = parameters.allocation else { return [] }
-    return allocation.allocator == .random ? [.calibration, .search] : [.calibration]
+    return allocation.allocator == "random" ? [.calibration, .search] : [.calibration]
   }
 
   func stages(for parameters: PointParameters, seeds: [SeedStream: Int]) throws -> [Stage] {
@@ -28,9 +28,9 @@ struct FakePipeline: Pipeline {
     let allocate = Stage(
       name: "allocate", epoch: 1,
       parameters: [
-        "allocator": JSONValue(allocation.allocator.rawValue),
+        "allocator": JSONValue(allocation.allocator),
         "budget": JSONValue(parameters.budget?.experts ?? 0),
-        "seed": allocation.allocator == .random ? JSONValue(seeds[.search] ?? 0) : nil,
+        "seed": allocation.allocator == "random" ? JSONValue(seeds[.search] ?? 0) : nil,
       ], inputs: ["calibration": .stage("calibrate")],
       body: body("allocate", parameters, seed: seeds[.search]))
     return [calibrate, allocate, evaluate(parameters, plan: .stage("allocate"))]

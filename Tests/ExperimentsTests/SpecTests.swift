@@ -148,11 +148,13 @@ import Testing
           method: .rtn, groupSize: 64, symmetric: false, range: .extremes, damping: 0.01,
           actOrder: false, groupScales: .fresh, blockSize: 128, minimumTokens: 32,
           hessianStream: .fullPrecision, routingWeighted: false))
-    #expect(
-      point.allocation
-        == AllocationParameters(
-          allocator: .uniform, granularity: .expert, levels: [2, 3, 4], law: nil))
-    #expect(point.budget == BudgetParameters(attention: 4, experts: 3))
+    let allocation = try #require(point.allocation)
+    #expect((allocation.allocator, allocation.granularity) == ("uniform", "expert"))
+    #expect(allocation.levels == [2, 3, 4] && allocation.law == nil)
+    #expect((allocation.scale, allocation.scope) == ("relative", "model"))
+    #expect(allocation.fitness == .surrogate && allocation.fitnessText == nil)
+    #expect(point.budget?.attention == 4 && point.budget?.experts == 3)
+    #expect(point.budget?.total == nil)
     #expect(point.url("corpus.txt") == bench.root.appending(path: "corpus.txt").standardizedFileURL)
     let full = try #require(
       try bench.spec(#""axes": {"m": [{"label": "f", "set": {"quantizer": null}}]}"#).points().first

@@ -35,9 +35,11 @@ extension ModelPipeline {
     }
     if !tasks.isEmpty { metrics["accuracy"] = Set(tasks + ["all"]) }
     let measured = points.compactMap(\.parameters.allocation).filter { $0.fitness == .measured }
-    if !measured.isEmpty { metrics["fitness"] = [
+    if !measured.isEmpty {
+      metrics["fitness"] = [
         "search", "selection", "search, requantized", "selection, requantized",
-      ] }
+      ]
+    }
     return ResultNames(
       metrics: metrics, ledgers: Set(Ledger.allCases.map(\.rawValue)),
       counts: [

@@ -1,0 +1,102 @@
+import ArgumentParser
+import BitAllocation
+import Experiments
+import Foundation
+import JSON
+
+struct CompareCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compare", abstract: "Compare two plans: how far they agree, and where not.",
+    discussion: """
+      Plans are JSON that `assay allocate --format json` prints, {unit: bits}, or with --as another
+      form: csv (unit,bits), matrix (layers by experts, as published for PMQ and GEMQ), evopress.
+      --at and --at-b point into a larger JSON file.
+
+      Examples:
+        assay compare plan-a.json plan-b.json --table table.h5
+        assay compare m.json m.json --as matrix --at /pmq_solution_by_total_bits/20 \\
+          --at-b /gemq_solution/2.5
+      """)
+
+  @Argument(help: "First plan.", completion: .file()) var a: String
+  @Argument(help: "Second plan.", completion: .file()) var b: String
+
+  @Option(help: "Sensitivity table, whose weights the means of bits count.", completion: .file())
+  var table: String?
+
+  @Option(name: .customLong("as"), help: "How the plans are written.")
+  var form = PlanFormat.plan
+
+  @Option(help: "JSON pointer to the first plan.") var at = ""
+  @Option(help: "JSON pointer to the second plan.") var atB = ""
+
+  @OptionGroup var format: FormatOption
+
+  func run() throws {
+    let table = try self.table.map { try SensitivityTable(reading: URL(filePath: $0)) }
+    let result = try PlanComparison(plan(a, at), plan(b, atB), table: table)
+    guard format.format == .text else {
+      try StandardOutput.write(groups(result).text(format.format))
+      return
+    }
+    func number(_ value: Double?) -> String {
+      value.map { String(format: "%.4g", $0) } ?? "undefined"
+    }
+    try StandardOutput.writeLine(
+      "\(result.units) units, means \(result.weighting.rawValue)\n"
+        + "agreement \(String(format: "%.1f %%", 100 * result.agreement)), "
+        + "κ \(number(result.kappa.value)), Spearman \(number(result.spearman)), "
+        + "Jaccard of units at \(number(result.highestLevel)) bits "
+        + number(result.highestLevelJaccard))
+    try StandardOutput.write(confusion(result.levels).text(.text))
+    try StandardOutput.write(groups(result).text(.text))
+    try StandardOutput.write(heatMap(result.heatMap))
+  }
+
+  private func plan(_ path: String, _ pointer: String) throws -> Plan {
+    let data: Data
+    do { data = try FileContents.read(URL(filePath: path)) } catch {
+      throw UnusableArgument("\(error)")
+    }
+    let tokens = pointer.split(separator: "/").map(String.init)
+    do { return try Plan(importing: data, as: form, at: JSONPointer(tokens)) } catch {
+      throw UnusableArgument("\(path): \(error)")
+    }
+  }
+
+  private func confusion(_ levels: LevelConfusion) -> DataTable {
+    var rows = DataTable(["first \\ second"] + levels.levels.map { CanonicalJSON.number($0) })
+    for (level, counts) in zip(levels.levels, levels.counts) {
+      rows.append([JSONValue(CanonicalJSON.number(level))] + counts.map { JSONValue($0) })
+    }
+    return rows
+  }
+
+  private func groups(_ result: PlanComparison) -> DataTable {
+    var rows = DataTable(["group", "units", "first", "second", "difference"])
+    func append(_ name: String, _ units: Int, _ bits: BitsPair) {
+      rows.append([
+        JSONValue(name), JSONValue(units), JSONValue(bits.a), JSONValue(bits.b),
+        JSONValue(bits.difference),
+      ])
+    }
+    append("all", result.units, result.mean)
+    for group in result.byLayer { append("layer \(group.group)", group.units, group.bits) }
+    for group in result.byProjection { append(group.group, group.units, group.bits) }
+    for group in result.byExpert { append("expert \(group.group)", group.units, group.bits) }
+    return rows
+  }
+
+  /// A row a layer, a column an expert: bits of the first plan and of the second.
+  private func heatMap(_ map: ExpertHeatMap) -> String {
+    guard !map.layers.isEmpty, map.experts.count <= 16 else { return "" }
+    return zip(map.layers, map.cells).map { layer, cells in
+      "layer \(layer)".padding(toLength: 10, withPad: " ", startingAt: 0)
+        + cells.map { cell in
+          cell.map { "\(CanonicalJSON.number($0.a))→\(CanonicalJSON.number($0.b))" } ?? "·"
+        }.joined(separator: " ") + "\n"
+    }.joined()
+  }
+}
+
+extension PlanFormat: ExpressibleByArgument {}
