@@ -50,7 +50,8 @@ public struct NeuronMeasurement: Sendable {
             id: LinearModule.unit(layer: layer, block), layer: layer, expert: block.expert,
             weightsPerNeuron: weights.weightsPerNeuron,
             loss: losses?.flattened(dividedBy: statistics.energyPerToken) ?? [],
-            order: (losses?.order(from: bits[0], to: bits[bits.count - 1]) ?? .identity(weights.neurons))
+            order: (losses?.order(from: bits[0], to: bits[bits.count - 1])
+              ?? .identity(weights.neurons))
               .neurons.map { Int32($0) }))
       }
       progress(layer + 1, configuration.layerCount)

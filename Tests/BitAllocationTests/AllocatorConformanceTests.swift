@@ -110,7 +110,8 @@ struct AllocatorConformanceTests {
   @Test("do not care about the scale of the loss", arguments: cases)
   func ignoresScale(test: Case) throws {
     for exponent in [-40, 33] {
-      let scaled = try test.table.scaled(by: Double(sign: .plus, exponent: exponent, significand: 1))
+      let scaled = try test.table.scaled(
+        by: Double(sign: .plus, exponent: exponent, significand: 1))
       for budget in test.budgets {
         let other = Case(
           testDescription: "", allocator: test.allocator, table: scaled, budgets: [])

@@ -151,9 +151,10 @@ struct RankAllocatorTests {
     units[3].tie = "gate-up"
     let table = try SensitivityTable(units: units, scores: ["frequency": [9, 5, 4, 3]])
     // Means: 6 for the tie, then 5 and 4.
-    #expect(try plan("frequency", table, budget: 2.5, law: .fill).plan.entries.map(\.bits) == [
-      3, 2, 2, 3,
-    ])
+    #expect(
+      try plan("frequency", table, budget: 2.5, law: .fill).plan.entries.map(\.bits) == [
+        3, 2, 2, 3,
+      ])
     #expect(try plan("uniform", table, budget: 3).plan.entries.map(\.bits) == [3, 3, 3, 3])
   }
 

@@ -84,11 +84,13 @@ struct ModelConfigurationTests {
 
   /// A configuration of the family with these keys for the number of experts, and no others.
   private func expertKeys(_ family: String, _ keys: [String: String]) -> [String: String?] {
-    let changes: [String: String?] = [
+    var changes: [String: String?] = [
       "model_type": "\"\(family)\"", "num_local_experts": nil, "moe_intermediate_size": "64",
       "shared_expert_intermediate_size": "64", "kv_lora_rank": "32", "qk_rope_head_dim": "16",
       "qk_nope_head_dim": "16", "v_head_dim": "16",
     ]
+    // Latent attention has as many heads of keys as of queries.
+    if family == "deepseek_v2" { changes["num_key_value_heads"] = "8" }
     return changes.merging(keys) { $1 }
   }
 

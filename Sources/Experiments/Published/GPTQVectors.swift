@@ -50,9 +50,9 @@ enum GPTQVectors {
         bits: row.bits, groupSize: row.groupSize, symmetric: row.symmetric, scaleRounding: .exact)
       let result = try GPTQ(
         grid: grid, options: GPTQOptions(columns: row.columns, scales: row.scales)
-      ).quantize(weights(), factor: factor)
-      let codes = (0..<3).map { r in
-        (0..<8).map { String(result.packed.codes(ofRow: r)[$0], radix: 16) }.joined()
+      ).solveInDouble(weights, factor: factor)
+      let codes = result.codes.map { row in
+        row.map { String($0, radix: 16) }.joined()
       }.joined(separator: " ")
       return PublishedCheck(
         "GPTQ golden rows", row.name, published: "\(row.codes) \(row.loss)",
@@ -61,14 +61,11 @@ enum GPTQVectors {
     }
   }
 
-  private static func weights() -> Matrix {
-    let values = (0..<3).flatMap { i in
-      (0..<8).map { j -> Float in
-        let remainder = (7 * i + 13 * j + 5) % 19
-        return Float(remainder - 9) / 10
-      }
+  private static let weights = (0..<3).map { i in
+    (0..<8).map { j -> Double in
+      let remainder = (7 * i + 13 * j + 5) % 19
+      return Double(remainder - 9) / 10
     }
-    return Matrix(rows: 3, columns: 8, storage: values)
   }
 
   /// H = 2/T · XᵀX.

@@ -73,6 +73,11 @@ struct AllocateCommand: ParsableCommand {
 
   @OptionGroup var format: FormatOption
 
+  func validate() throws {
+    for text in budget { _ = try Self.bound(text) }
+    for text in require { _ = try Self.requirement(text) }
+  }
+
   func run() throws {
     let table = try SensitivityTable(reading: URL(filePath: self.table))
     let options = try self.options(table)
@@ -118,18 +123,18 @@ struct AllocateCommand: ParsableCommand {
 
   private static func bound(_ text: String) throws -> Budget.Bound {
     let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
-    if parts.count == 1, let value = Double(parts[0]) { return Budget.Bound(.experts, value) }
-    if parts.count == 2, let value = Double(parts[1]) {
-      return Budget.Bound(Budget.Quantity(name: parts[0]), value)
+    guard let value = parts.last.flatMap({ Double($0) }), value.isFinite, value > 0 else {
+      throw ValidationError(
+        "--budget \(text): give bits above 0, such as 2.5, or a name and a value, such as "
+          + "latency-ms=3.69.")
     }
-    throw UnusableArgument(
-      "--budget \(text): give bits, such as 2.5, or a name and a value, such as latency-ms=3.69.")
+    return Budget.Bound(parts.count == 1 ? .experts : Budget.Quantity(name: parts[0]), value)
   }
 
   private static func requirement(_ text: String) throws -> AllocationProblem.Requirement {
     let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
     guard parts.count == 2, let bits = Double(parts[0]), let count = Int(parts[1]), count > 0 else {
-      throw UnusableArgument("--require \(text): give a level and a count, such as 3=1.")
+      throw ValidationError("--require \(text): give a level and a count, such as 3=1.")
     }
     return AllocationProblem.Requirement(bits: bits, count: count)
   }
