@@ -83,7 +83,8 @@ let package = Package(
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5"]),
     .testTarget(name: "StatisticsTests", dependencies: ["Statistics"], exclude: ["Golden"]),
     .testTarget(
-      name: "CheckpointsTests", dependencies: ["Checkpoints", "Statistics"], resources: [.copy("Fixtures")]),
+      name: "CheckpointsTests", dependencies: ["Checkpoints", "Statistics"],
+      resources: [.copy("Fixtures")]),
     .testTarget(
       name: "MoEModelsTests", dependencies: ["MoEModels"], resources: [.copy("Fixtures")]),
     .testTarget(

@@ -28,6 +28,7 @@ public struct LevelStore: Sendable {
   ///
   /// - Parameter bits: Weight tensor → level; tensors that are not named are those of any level,
   ///   which agree in them.
+  /// - Returns: A source that reads each module from the checkpoint of its level.
   public func assembled(_ bits: [String: Double]) -> some WeightSource {
     AssembledModel(checkpoints: checkpoints, plain: plain, bits: bits)
   }

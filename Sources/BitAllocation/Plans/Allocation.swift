@@ -43,9 +43,8 @@ public struct Allocation: Sendable, Equatable {
       && a.solver == b.solver && a.forced == b.forced
   }
 
-  /// - Parameters:
-  ///   - choice: Within all limits, counted from the first choice of each item.
-  ///   - certificate: nil: made here from the relaxation.
+  /// From `choice`, which is within all limits and counted from the first choice of each item;
+  /// without a `certificate` one is made from the relaxation.
   init(
     _ compiled: CompiledProblem, _ choice: [UInt8], allocator: String, solver: String? = nil,
     certificate: Certificate? = nil, forced: Bool? = nil, search: SearchRecord? = nil
