@@ -1,7 +1,7 @@
 import Tensors
 
 /// How the scale of a group is held while codes are chosen.
-public enum ScaleRounding: Sendable, Equatable {
+public enum ScaleRounding: String, Codable, Sendable, CaseIterable {
   /// Rounded to binary16 before zero point and codes are chosen: what is evaluated is what is
   /// stored.
   case float16
@@ -11,7 +11,7 @@ public enum ScaleRounding: Sendable, Equatable {
 }
 
 /// Which end of the symmetric range a group without negative weights gets.
-public enum SymmetricRange: Sendable, Equatable {
+public enum SymmetricRange: String, Codable, Sendable, CaseIterable {
   /// Always `-hi ... hi`.
   case mirrored
   /// `0 ... hi` in the scale but not in the codes, as GPTQ's code has it: the largest weight of

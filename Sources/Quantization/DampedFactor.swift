@@ -38,7 +38,7 @@ public struct DampedFactor: Sendable {
   ///   - columns: The order of rounding, decided before damping.
   /// - Throws: ``QuantizationError`` for Hessians that are not finite, zero, or not positive
   ///   definite even with λ = mean(diag H).
-  /// - Complexity: 2n³/3 multiply-adds for each block of order n; 12n² bytes while it lasts, 4n²
+  /// - Complexity: n³/3 multiply-adds for each block of order n; 12n² bytes while it lasts, 4n²
   ///   after.
   public init(
     of hessian: SecondMoments, relativeDamping: Double, columns: ColumnRule = .natural

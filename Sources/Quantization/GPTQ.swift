@@ -75,7 +75,7 @@ public struct GPTQ: Sendable {
   /// - Throws: ``QuantizationError`` for weights or Hessians that are not finite, a Hessian that is
   ///   zero, one that is not positive definite even with λ = mean(diag H), or one whose blocks
   ///   split groups.
-  /// - Complexity: rows · columns² / 2 + 2 columns³ / 3 multiply-adds for a full Hessian.
+  /// - Complexity: rows · columns² / 2 + columns³ / 3 multiply-adds for a full Hessian.
   public func quantize(
     _ weights: Matrix, hessian: SecondMoments
   ) throws(QuantizationError) -> GPTQResult {

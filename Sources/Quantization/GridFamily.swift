@@ -5,11 +5,18 @@ public struct GridFamily: Sendable, Equatable {
   public var symmetric: Bool
   /// nil: a group's range is that of its weights.
   public var rangeSearch: RangeSearch?
+  public var scaleRounding: ScaleRounding
+  public var symmetricRange: SymmetricRange
 
-  public init(groupSize: Int?, symmetric: Bool, rangeSearch: RangeSearch? = nil) {
+  public init(
+    groupSize: Int?, symmetric: Bool, rangeSearch: RangeSearch? = nil,
+    scaleRounding: ScaleRounding = .float16, symmetricRange: SymmetricRange = .mirrored
+  ) {
     self.groupSize = groupSize
     self.symmetric = symmetric
     self.rangeSearch = rangeSearch
+    self.scaleRounding = scaleRounding
+    self.symmetricRange = symmetricRange
   }
 
   /// The grid of these bits.
@@ -19,7 +26,8 @@ public struct GridFamily: Sendable, Equatable {
   /// - Throws: ``QuantizationError``.
   public func grid(bits: Int) throws(QuantizationError) -> AffineGrid {
     try AffineGrid(
-      bits: bits, groupSize: groupSize, symmetric: symmetric, rangeSearch: rangeSearch)
+      bits: bits, groupSize: groupSize, symmetric: symmetric, scaleRounding: scaleRounding,
+      symmetricRange: symmetricRange, rangeSearch: rangeSearch)
   }
 
   /// Bits of scales and zero points of a matrix, as ``PackedMatrix/metadataBits`` counts them.

@@ -104,7 +104,7 @@ public struct ModelQuantizer: Sendable {
     var metadata = ["format": "assay.packed", "version": "1"]
     var tensors = try plainTensors.map { try checkpoint.info($0) }
     for module in modules {
-      let grid = try method.grid(bits: try bits(module))
+      let grid = try method.grids.grid(bits: try bits(module))
       let storage = PackedTensors(
         rows: module.rows, columns: module.columns, bits: grid.bits,
         groupSize: grid.groupSize(columns: module.columns), symmetric: grid.symmetric,
@@ -143,7 +143,7 @@ public struct ModelQuantizer: Sendable {
     for module in checkpoint.configuration.linearModules(layer: layer) {
       let weights = try checkpoint.matrix(
         module.tensor, rows: module.rows, columns: module.columns)
-      let grid = try method.grid(bits: try bits(module))
+      let grid = try method.grids.grid(bits: try bits(module))
       guard case .gptq(let options, let minimumTokens, let weighted) = method.solver,
         let statistics
       else {

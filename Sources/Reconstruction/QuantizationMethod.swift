@@ -15,32 +15,18 @@ public struct QuantizationMethod: Sendable, Equatable {
   public static let defaultMinimumTokens = 32
 
   public var solver: Solver
-  /// Weights along the input that share a scale; nil: the whole row.
-  public var groupSize: Int?
-  public var symmetric: Bool
-  /// nil: a group's range is that of its weights.
-  public var rangeSearch: RangeSearch?
+  public var grids: GridFamily
 
-  public init(
-    solver: Solver, groupSize: Int?, symmetric: Bool, rangeSearch: RangeSearch? = nil
-  ) {
+  public init(solver: Solver, grids: GridFamily) {
     self.solver = solver
-    self.groupSize = groupSize
-    self.symmetric = symmetric
-    self.rangeSearch = rangeSearch
+    self.grids = grids
   }
 
   public var readsCalibration: Bool { solver != .roundToNearest }
 
   /// Whether groups follow the order of rounding, so that every column's group must be stored.
   var storesGroupIndex: Bool {
-    guard case .gptq(let options, _, _) = solver, groupSize != nil else { return false }
+    guard case .gptq(let options, _, _) = solver, grids.groupSize != nil else { return false }
     return options.columns != .natural && options.scales != .fixed
-  }
-
-  /// - Throws: ``QuantizationError`` for bits that the grid does not support.
-  public func grid(bits: Int) throws -> AffineGrid {
-    try AffineGrid(
-      bits: bits, groupSize: groupSize, symmetric: symmetric, rangeSearch: rangeSearch)
   }
 }

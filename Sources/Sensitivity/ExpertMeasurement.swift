@@ -41,11 +41,7 @@ public struct ExpertMeasurement: Sendable {
   public var checkpoint: Checkpoint
   /// Bits, rising.
   public var levels: [Double]
-  /// Weights that share a scale; nil: a whole row.
-  public var groupSize: Int?
-  public var symmetric: Bool
-  /// nil: a group's range is that of its weights.
-  public var rangeSearch: RangeSearch?
+  public var grids: GridFamily
   /// Folder of the calibration; without it there are neither losses nor routing scores.
   public var calibration: URL?
   public var scores: Set<Score>
@@ -65,14 +61,12 @@ public struct ExpertMeasurement: Sendable {
   public var minimumTokens = 32
 
   public init(
-    checkpoint: Checkpoint, levels: [Double], groupSize: Int?, symmetric: Bool,
-    rangeSearch: RangeSearch? = nil, calibration: URL?, scores: Set<Score>
+    checkpoint: Checkpoint, levels: [Double], grids: GridFamily, calibration: URL?,
+    scores: Set<Score>
   ) {
     self.checkpoint = checkpoint
     self.levels = levels
-    self.groupSize = groupSize
-    self.symmetric = symmetric
-    self.rangeSearch = rangeSearch
+    self.grids = grids
     self.calibration = calibration
     self.scores = scores
   }
@@ -110,8 +104,7 @@ public struct ExpertMeasurement: Sendable {
   }
 
   var rounding: LevelRounding {
-    LevelRounding(
-      groupSize: groupSize, symmetric: symmetric, rangeSearch: rangeSearch, error: error)
+    LevelRounding(grids: grids, error: error)
   }
 
   private func check() throws(MeasurementError) {

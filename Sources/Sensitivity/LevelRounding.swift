@@ -43,9 +43,7 @@ struct RoundedModule {
 
 /// What a level means: the one place that turns matrices and a level into rounded weights and bits.
 struct LevelRounding {
-  var groupSize: Int?
-  var symmetric: Bool
-  var rangeSearch: RangeSearch?
+  var grids: GridFamily
   var error: ExpertMeasurement.WeightError
 
   /// Rounds the matrices of one block together.
@@ -69,8 +67,7 @@ struct LevelRounding {
     guard let bits = Int(exactly: level), (1...8).contains(bits) else {
       throw MeasurementError.unsupportedLevel(level)
     }
-    return try AffineGrid(
-      bits: bits, groupSize: groupSize, symmetric: symmetric, rangeSearch: rangeSearch)
+    return try grids.grid(bits: bits)
   }
 
   private func packed(

@@ -31,7 +31,7 @@ public enum Cholesky {
   ///   - diagonal: d, added to every diagonal element in double precision.
   /// - Returns: U, shape `[n, n]`, zero below the diagonal, rounded to 32-bit floats at the end.
   /// - Throws: ``CholeskyError`` if an element is not finite or a pivot is not positive.
-  /// - Complexity: 2n³/3 multiply-adds, 8n² + 4n² bytes.
+  /// - Complexity: n³/3 multiply-adds, 8n² + 4n² bytes.
   public static func upperFactorOfInverse(
     of matrix: SymmetricMatrix, addingToDiagonal diagonal: Double = 0
   ) throws(CholeskyError) -> Matrix {

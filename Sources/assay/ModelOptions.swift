@@ -29,13 +29,18 @@ struct TextOptions: ParsableArguments {
   @Option(help: "Text file, plain or .gz.", completion: .file())
   var text: String
 
+  @OptionGroup var window: WindowOptions
+
+  var url: URL { URL(filePath: text) }
+}
+
+/// How a text is read and cut.
+struct WindowOptions: ParsableArguments {
   @Option(help: "text: as it is; wikitext: rows joined as GPTQ's evaluation does.")
   var textFormat = TextFormat.text
 
   @Option(help: "Tokens in a window.")
   var context = 512
-
-  var url: URL { URL(filePath: text) }
 
   func validate() throws {
     try SpecRange.check(context, "--context", as: "evaluation.perplexity.context")

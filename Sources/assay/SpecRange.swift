@@ -68,17 +68,3 @@ enum SpecRange {
     }
   }
 }
-
-/// The columns of a row that share a scale.
-struct GroupSizeOption: ParsableArguments {
-  @Option(help: "Weights that share a scale; 0: a whole row.")
-  var groupSize = 64
-
-  /// nil: a whole row.
-  var value: Int? { groupSize == 0 ? nil : groupSize }
-
-  func validate() throws {
-    guard groupSize != 0 else { return }
-    try SpecRange.check(groupSize, "--group-size", as: "quantizer.groupSize")
-  }
-}

@@ -21,6 +21,24 @@ struct ArgumentTests {
       ("quantize m --plan p --out o --calibration c --minimum-tokens \(huge)", "--minimum-tokens"),
       ("quantize m --plan p --out o --calibration c --block-size 0", "--block-size"),
       ("quantize m --plan p --out o --calibration c --attention-bits 9", "--attention-bits"),
+      (
+        "quantize m --plan p --out o --calibration c --symmetric-range published",
+        "--symmetric-range"
+      ),
+      ("quantize m --plan p --out o --hessian-stream quantized", "--text"),
+      (
+        "quantize m --plan p --out o --hessian-stream quantized --text t --calibration c",
+        "--calibration"
+      ),
+      ("quantize m --plan p --out o --calibration c --text t", "--text"),
+      (
+        "quantize m --plan p --out o --method rtn --hessian-stream quantized --text t",
+        "--hessian-stream"
+      ),
+      (
+        "quantize m --plan p --out o --hessian-stream quantized --text t --sequences 0",
+        "--sequences"
+      ),
       ("measure m --out t.h5 --group-size \(huge)", "--group-size"),
       ("measure m --out t.h5 --levels 2,2,3", "--levels"),
       ("measure m --out t.h5 --levels 3,2", "--levels"),
@@ -54,6 +72,9 @@ struct ArgumentTests {
     for line in [
       "quantize m --plan p --out o --method rtn --group-size 65536 --damping 1",
       "quantize m --plan p --out o --method rtn --group-size 0 --damping 0",
+      "quantize m --plan p --out o --hessian-stream quantized --text t --sampling gptq",
+      "quantize m --plan p --out o --calibration c --symmetric --symmetric-range published",
+      "measure m --out t.h5 --scale-rounding exact --mse",
       "measure m --out t.h5 --levels 1,8", "calibrate m --text t --out o --sequences 1000000",
       "perplexity m --text t --protocol strided --context 2 --stride 2",
       "perplexity m --text t --protocol llama.cpp --context 3",

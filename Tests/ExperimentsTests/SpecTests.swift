@@ -20,8 +20,8 @@ import Testing
     #expect(
       try refusal("", base: base) == """
         /base/quantizer/groupSzie: Unknown key "groupSzie"; did you mean "groupSize"? \
-        Allowed here: method, groupSize, symmetric, range, damping, actOrder, groupScales, blockSize, \
-        minimumTokens, hessianStream, routingWeighted.
+        Allowed here: method, groupSize, symmetric, range, symmetricRange, scaleRounding, damping, \
+        actOrder, groupScales, blockSize, minimumTokens, hessianStream, routingWeighted.
         """)
   }
 
@@ -145,7 +145,9 @@ import Testing
     #expect(
       point.quantizer
         == QuantizerParameters(
-          method: .rtn, groupSize: 64, symmetric: false, range: .extremes, damping: 0.01,
+          method: .rtn, groupSize: 64, symmetric: false, range: .extremes,
+          symmetricRange: .mirrored,
+          scaleRounding: .float16, damping: 0.01,
           actOrder: false, groupScales: .fresh, blockSize: 128, minimumTokens: 32,
           hessianStream: .fullPrecision, routingWeighted: false))
     let allocation = try #require(point.allocation)

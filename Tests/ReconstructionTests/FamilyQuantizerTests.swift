@@ -29,7 +29,7 @@ import Testing
     let reports = try ModelQuantizer(
       checkpoint,
       method: QuantizationMethod(
-        solver: .gptq(options, minimumTokens: 4), groupSize: 8, symmetric: false),
+        solver: .gptq(options, minimumTokens: 4), grids: GridFamily(groupSize: 8, symmetric: false)),
       calibration: calibration.url, bits: { $0.unit == nil ? 4 : 3 }
     ).write(to: target.url)
 
@@ -64,7 +64,8 @@ import Testing
     let sample = try CalibrationSample(
       text: ("counted", (0..<48).map { Int32($0 * 7 % 96) }), count: 1, context: 48, seed: 0)
     let method = QuantizationMethod(
-      solver: .gptq(GPTQOptions(), minimumTokens: 1), groupSize: 8, symmetric: false)
+      solver: .gptq(GPTQOptions(), minimumTokens: 1),
+      grids: GridFamily(groupSize: 8, symmetric: false))
     _ = try ModelQuantizer(
       checkpoint, method: method, calibration: nil,
       stream: QuantizedStream(sample: sample, options: CalibrationOptions(), precision: .f32),
@@ -84,7 +85,8 @@ import Testing
       let hessian = try layer.sum(at: .queryKeyValue, order: 32).scaled(by: 2 / 48)
       let weights = try checkpoint.matrix(
         "model.layers.1.self_attn.q_proj.weight", rows: 32, columns: 32)
-      let packed = try GPTQ(grid: method.grid(bits: 3)).quantize(weights, hessian: hessian).packed
+      let packed = try GPTQ(grid: method.grids.grid(bits: 3)).quantize(weights, hessian: hessian)
+        .packed
       let stored = try finished.packed("model.layers.1.self_attn.q_proj.weight")
       #expect((stored == packed) == isEqual)
     }
@@ -101,7 +103,8 @@ import Testing
     let reports = try ModelQuantizer(
       checkpoint,
       method: QuantizationMethod(
-        solver: .gptq(GPTQOptions(), minimumTokens: 25), groupSize: 8, symmetric: false),
+        solver: .gptq(GPTQOptions(), minimumTokens: 25),
+        grids: GridFamily(groupSize: 8, symmetric: false)),
       calibration: calibration.url, bits: { _ in 3 }
     ).write(to: target.url)
     let experts = reports.filter { $0.unit != nil }

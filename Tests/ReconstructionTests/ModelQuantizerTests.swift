@@ -17,7 +17,7 @@ struct ModelQuantizerTests {
   private func method(
     _ solver: QuantizationMethod.Solver, symmetric: Bool = false
   ) -> QuantizationMethod {
-    QuantizationMethod(solver: solver, groupSize: 32, symmetric: symmetric)
+    QuantizationMethod(solver: solver, grids: GridFamily(groupSize: 32, symmetric: symmetric))
   }
 
   /// Attention has 4 bits, expert e has 2 + e.

@@ -16,7 +16,7 @@ struct ExpertMeasurementTests {
     scores: Set<ExpertMeasurement.Score> = []
   ) -> ExpertMeasurement {
     ExpertMeasurement(
-      checkpoint: checkpoint, levels: levels, groupSize: 32, symmetric: false,
+      checkpoint: checkpoint, levels: levels, grids: GridFamily(groupSize: 32, symmetric: false),
       calibration: calibration, scores: scores)
   }
 
@@ -158,7 +158,8 @@ struct ExpertMeasurementTests {
     let folder = try TemporaryFolder()
     let small = try SmallModel(in: folder)
     let table = try ExpertMeasurement(
-      checkpoint: small.checkpoint, levels: [4], groupSize: 4, symmetric: false, calibration: nil,
+      checkpoint: small.checkpoint, levels: [4], grids: GridFamily(groupSize: 4, symmetric: false),
+      calibration: nil,
       scores: [.weightOutlier]
     ).table()
     // Expert 0: channel 1 of gate is (1, -7), 7 / 4. Expert 1: channel 0 of down is (8, 0, 0, 0),

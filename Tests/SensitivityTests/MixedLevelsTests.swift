@@ -21,7 +21,7 @@ struct MixedLevelsTests {
     let statistics = try CalibrationLayer(layer, in: calibration, experts: 4)
     let modules = model.checkpoint.configuration.gatedBlocks(layer: layer)[expert].modules
     let table = try ExpertMeasurement(
-      checkpoint: model.checkpoint, levels: [3], groupSize: 20, symmetric: false,
+      checkpoint: model.checkpoint, levels: [3], grids: GridFamily(groupSize: 20, symmetric: false),
       calibration: calibration, scores: []
     ).table()
     let unit = try #require(table.units.first { $0.id == "layers.\(layer).experts.\(expert)" })

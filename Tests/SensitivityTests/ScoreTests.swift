@@ -3,6 +3,7 @@ import Checkpoints
 import Foundation
 import HDF5
 import MoEModels
+import Quantization
 import Sensitivity
 import Tensors
 import Testing
@@ -13,7 +14,7 @@ struct ScoreTests {
     _ model: TinyMixtral, _ calibration: URL?, _ scores: Set<ExpertMeasurement.Score>
   ) -> ExpertMeasurement {
     ExpertMeasurement(
-      checkpoint: model.checkpoint, levels: [4], groupSize: 32, symmetric: false,
+      checkpoint: model.checkpoint, levels: [4], grids: GridFamily(groupSize: 32, symmetric: false),
       calibration: calibration, scores: scores)
   }
 
@@ -130,7 +131,7 @@ struct ScoreTests {
 struct MeasurementRefusalTests {
   private func measurement(_ model: TinyMixtral, _ calibration: URL?) -> ExpertMeasurement {
     ExpertMeasurement(
-      checkpoint: model.checkpoint, levels: [4], groupSize: 32, symmetric: false,
+      checkpoint: model.checkpoint, levels: [4], grids: GridFamily(groupSize: 32, symmetric: false),
       calibration: calibration, scores: [])
   }
 

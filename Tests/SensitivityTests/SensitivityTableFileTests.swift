@@ -2,6 +2,7 @@ import BitAllocation
 import Calibration
 import Foundation
 import HDF5
+import Quantization
 import Sensitivity
 import Testing
 
@@ -32,7 +33,8 @@ struct SensitivityTableFileTests {
   func measured(granularity: ExpertMeasurement.Granularity) throws {
     let (model, folder) = (try TinyMixtral(), try TemporaryFolder())
     var measurement = ExpertMeasurement(
-      checkpoint: model.checkpoint, levels: [1, 2, 3], groupSize: 32, symmetric: true,
+      checkpoint: model.checkpoint, levels: [1, 2, 3],
+      grids: GridFamily(groupSize: 32, symmetric: true),
       calibration: try model.calibrate(
         tokens: 1, in: folder, options: CalibrationOptions(routingWeighted: true)),
       scores: Set(ExpertMeasurement.Score.allCases))

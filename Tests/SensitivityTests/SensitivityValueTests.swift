@@ -23,7 +23,8 @@ struct SensitivityValueTests {
 
   private func measurement(_ levels: [Double] = [1, 3]) -> ExpertMeasurement {
     ExpertMeasurement(
-      checkpoint: model.checkpoint, levels: levels, groupSize: 32, symmetric: false,
+      checkpoint: model.checkpoint, levels: levels,
+      grids: GridFamily(groupSize: 32, symmetric: false),
       calibration: calibration, scores: [])
   }
 

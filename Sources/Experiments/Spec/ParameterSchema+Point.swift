@@ -2,6 +2,7 @@ import BitAllocation
 import Calibration
 import Evaluation
 import JSON
+import Quantization
 import Sensitivity
 
 extension ParameterGroup {
@@ -69,6 +70,14 @@ extension ParameterGroup {
       "range", .choice(["extremes", "mse"]), .defaulting("extremes"),
       "Of a group's grid: from its smallest to its largest weight, or the shrunk range with the "
         + "least error."),
+    ParameterField(
+      "symmetricRange", .choice(SymmetricRange.allCases.map(\.rawValue)), .defaulting("mirrored"),
+      "symmetric: mirrored: always -hi ... hi; published: GPTQ's code, which clips groups without "
+        + "negative weights."),
+    ParameterField(
+      "scaleRounding", .choice(ScaleRounding.allCases.map(\.rawValue)), .defaulting("float16"),
+      "float16: scales are rounded as stored before codes are chosen; exact: only when stored, as "
+        + "published codes do."),
     ParameterField(
       "damping", .number(0...1), .defaulting(0.01),
       "GPTQ: share of the Hessian's mean diagonal added to its diagonal."),

@@ -4,6 +4,7 @@ import Checkpoints
 import Evaluation
 import Foundation
 import JSON
+public import Quantization
 import Tensors
 
 /// Everything that decides what a point computes, checked and with its defaults filled in.
@@ -243,6 +244,8 @@ public struct QuantizerParameters: Codable, Sendable, Equatable {
   public let symmetric: Bool
   /// Of a group's grid.
   public let range: Range
+  public let symmetricRange: SymmetricRange
+  public let scaleRounding: ScaleRounding
   /// Share of the Hessian's mean diagonal that is added to its diagonal.
   public let damping: Double
   /// Columns by falling diagonal of the Hessian.

@@ -1,10 +1,10 @@
-import Checkpoints
-import Evaluation
-import Foundation
+public import Checkpoints
+public import Evaluation
+public import Foundation
 import HDF5
-import JSON
+public import JSON
 import MoEModels
-import Tensors
+public import Tensors
 
 /// weights + texts and tasks → metrics and per-item values.
 public struct EvaluateStage: Sendable {
@@ -92,7 +92,8 @@ public struct EvaluateStage: Sendable {
         of: folder.weights, documents: (corpus.url.path, documents), scoring: scoring,
         tokenizer: tokenizer, precision: precision
       ) { context.progress((Double(index) + $0) / steps, "perplexity of \(corpus.name)") }
-      let definition = try perplexityDefinition(corpus, scoring, tokenizer: tokenizerDigest)
+      let definition = try corpus.definition(
+        scoring, tokenizer: tokenizerDigest, precision: precision)
       metrics += result.metrics(scope: corpus.name, definition)
       pooled.add(result, definition: definition)
       try items.write(result.windowLosses, to: "perplexity/\(corpus.name)/window_nll")
@@ -120,24 +121,6 @@ public struct EvaluateStage: Sendable {
     try context.write(
       try JSONValue(encoding: metrics + pooled.metrics), to: StageFile.metrics)
     try context.recordForwardTokens(forwardTokens)
-  }
-
-  private func perplexityDefinition(
-    _ corpus: Corpus, _ scoring: PerplexityProtocol, tokenizer: String
-  ) throws -> JSONValue {
-    var definition = JSONObject([
-      ("protocol", JSONValue(scoring.name)), ("context", JSONValue(corpus.context)),
-      ("format", JSONValue(corpus.format.rawValue)), ("compute", JSONValue(precision.rawValue)),
-      ("text", JSONValue(try Digest.of(file: corpus.url))), ("tokenizer", JSONValue(tokenizer)),
-    ])
-    switch scoring {
-    case .gptqWindows: break
-    case .llamaCpp(_, let beginning):
-      definition["beginningToken"] = beginning.map { JSONValue(Int($0)) } ?? .null
-    case .strided(_, let stride): definition["stride"] = JSONValue(stride)
-    case .rolling(_, let prefix): definition["prefixToken"] = JSONValue(Int(prefix))
-    }
-    return .object(definition)
   }
 
   private func taskDefinition(_ url: URL) throws -> JSONValue {
@@ -217,6 +200,34 @@ extension MultipleChoice {
   fileprivate func metric(scope: String, _ definition: JSONValue) -> Metric {
     Metric(
       definition: .accuracy(scope: scope, definition), value: accuracy, items: correct.count)
+  }
+}
+
+extension EvaluateStage.Corpus {
+  /// Everything that fixes a perplexity on this text.
+  ///
+  /// - Parameters:
+  ///   - scoring: The protocol with its parameters.
+  ///   - tokenizer: SHA-256 of tokenizer.json.
+  ///   - precision: Of the forward pass.
+  /// - Returns: What ``MetricDefinition/protocolParameters`` hold.
+  /// - Throws: What reading the text throws.
+  public func definition(
+    _ scoring: PerplexityProtocol, tokenizer: String, precision: Precision
+  ) throws -> JSONValue {
+    var definition = JSONObject([
+      ("protocol", JSONValue(scoring.name)), ("context", JSONValue(context)),
+      ("format", JSONValue(format.rawValue)), ("compute", JSONValue(precision.rawValue)),
+      ("text", JSONValue(try Digest.of(file: url))), ("tokenizer", JSONValue(tokenizer)),
+    ])
+    switch scoring {
+    case .gptqWindows: break
+    case .llamaCpp(_, let beginning):
+      definition["beginningToken"] = beginning.map { JSONValue(Int($0)) } ?? .null
+    case .strided(_, let stride): definition["stride"] = JSONValue(stride)
+    case .rolling(_, let prefix): definition["prefixToken"] = JSONValue(Int(prefix))
+    }
+    return .object(definition)
   }
 }
 

@@ -14,10 +14,7 @@ public struct MeasureStage: Sendable {
   /// What is measured; its checkpoint and calibration are set when the stage runs.
   public struct Options: Sendable {
     public var levels: [Double]
-    /// Weights that share a scale; nil: a whole row.
-    public var groupSize: Int?
-    public var symmetric: Bool
-    public var rangeSearch: RangeSearch?
+    public var grids: GridFamily
     public var granularity = ExpertMeasurement.Granularity.expert
     public var error = ExpertMeasurement.WeightError.rtn
     public var scale = ExpertMeasurement.Scale.relative
@@ -25,9 +22,8 @@ public struct MeasureStage: Sendable {
     public var scores: Set<ExpertMeasurement.Score> = []
     public var required: Set<Sensitivity> = []
 
-    public init(levels: [Double], groupSize: Int?, symmetric: Bool, rangeSearch: RangeSearch?) {
-      (self.levels, self.groupSize) = (levels, groupSize)
-      (self.symmetric, self.rangeSearch) = (symmetric, rangeSearch)
+    public init(levels: [Double], grids: GridFamily) {
+      (self.levels, self.grids) = (levels, grids)
     }
   }
 
@@ -58,12 +54,10 @@ extension MeasureStage.Options {
     var object = JSONObject([
       ("granularity", JSONValue(granularity.rawValue)), ("scale", JSONValue(scale.rawValue)),
       ("levels", .array(levels.map { JSONValue($0) })),
-      ("groupSize", groupSize.map { JSONValue($0) } ?? .null),
-      ("symmetric", JSONValue(symmetric)),
       ("scores", .array(scores.map(\.rawValue).sorted().map { JSONValue($0) })),
       ("required", .array(required.map(\.rawValue).sorted().map { JSONValue($0) })),
     ])
-    if let rangeSearch { object["range"] = JSONValue(rangeSearch) }
+    object.insert(grids)
     if factors != ExpertMeasurement.LossFactors() {
       object["factors"] = [
         "frequency": JSONValue(factors.frequency),
@@ -86,8 +80,7 @@ extension MeasureStage.Options {
   /// A measurement of a checkpoint, without calibration.
   public func measurement(_ checkpoint: Checkpoint) -> ExpertMeasurement {
     var measurement = ExpertMeasurement(
-      checkpoint: checkpoint, levels: levels, groupSize: groupSize, symmetric: symmetric,
-      rangeSearch: rangeSearch, calibration: nil, scores: scores)
+      checkpoint: checkpoint, levels: levels, grids: grids, calibration: nil, scores: scores)
     measurement.granularity = granularity
     measurement.error = error
     measurement.scale = scale

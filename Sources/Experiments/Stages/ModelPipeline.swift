@@ -125,7 +125,10 @@ extension QuantizerParameters {
         ? .gptq(
           options, minimumTokens: minimumTokens, routingWeighted: routingWeighted)
         : .roundToNearest,
-      groupSize: groupSize, symmetric: symmetric, rangeSearch: range == .mse ? RangeSearch() : nil)
+      grids: GridFamily(
+        groupSize: groupSize, symmetric: symmetric,
+        rangeSearch: range == .mse ? RangeSearch() : nil, scaleRounding: scaleRounding,
+        symmetricRange: symmetricRange))
   }
 }
 
@@ -139,8 +142,7 @@ extension AllocationParameters {
 
   func measureOptions(_ method: QuantizationMethod) -> MeasureStage.Options {
     var options = MeasureStage.Options(
-      levels: levels.map(Double.init), groupSize: method.groupSize, symmetric: method.symmetric,
-      rangeSearch: method.rangeSearch)
+      levels: levels.map(Double.init), grids: method.grids)
     options.granularity = ExpertMeasurement.Granularity(rawValue: granularity) ?? .expert
     options.scale = ExpertMeasurement.Scale(rawValue: scale) ?? .relative
     options.factors = ExpertMeasurement.LossFactors(
@@ -185,12 +187,12 @@ extension QuantizationMethod {
   func attentionModules(of configuration: ModelConfiguration, bits: Int) -> [QuantizedModule] {
     (0..<configuration.layerCount).flatMap { layer in
       configuration.linearModules(layer: layer).filter { $0.unit == nil }.map { module in
-        let width = groupSize ?? module.columns
-        let groups = module.rows * ((module.columns + width - 1) / width)
-        return QuantizedModule(
+        QuantizedModule(
           name: module.tensor, part: .attention, weights: module.weights,
           codeBits: Double(bits * module.weights),
-          metadataBits: Double(groups * (16 + (symmetric ? 0 : bits))), groupSize: groupSize)
+          metadataBits: Double(
+            grids.metadataBits(rows: module.rows, columns: module.columns, bits: bits)),
+          groupSize: grids.groupSize)
       }
     }
   }

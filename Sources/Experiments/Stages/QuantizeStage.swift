@@ -27,11 +27,8 @@ public struct QuantizeStage: Sendable {
   }
 
   func stage() throws -> Stage {
-    var parameters = JSONObject([
-      ("groupSize", method.groupSize.map { JSONValue($0) } ?? .null),
-      ("symmetric", JSONValue(method.symmetric)), ("attentionBits", JSONValue(attentionBits)),
-    ])
-    if let search = method.rangeSearch { parameters["range"] = JSONValue(search) }
+    var parameters = JSONObject([("attentionBits", JSONValue(attentionBits))])
+    parameters.insert(method.grids)
     var inputs: [String: StageSource] = [
       "model": try .model(model), "plan": .stage(AllocateStage.name),
     ]
@@ -129,13 +126,23 @@ extension QuantizeStage {
   }
 }
 
-extension JSONValue {
-  /// The numbers of a range search, as they enter a stage's key.
-  init(_ search: RangeSearch) {
-    self = [
-      "norm": JSONValue(search.norm), "steps": JSONValue(search.steps),
-      "maximalShrink": JSONValue(search.maximalShrink),
-    ]
+extension JSONObject {
+  /// Grids as they enter a stage's key; what is as by default in older keys is left out.
+  mutating func insert(_ grids: GridFamily) {
+    self["groupSize"] = grids.groupSize.map { JSONValue($0) } ?? .null
+    self["symmetric"] = JSONValue(grids.symmetric)
+    if let search = grids.rangeSearch {
+      self["range"] = [
+        "norm": JSONValue(search.norm), "steps": JSONValue(search.steps),
+        "maximalShrink": JSONValue(search.maximalShrink),
+      ]
+    }
+    if grids.scaleRounding != .float16 {
+      self["scaleRounding"] = JSONValue(grids.scaleRounding.rawValue)
+    }
+    if grids.symmetric, grids.symmetricRange != .mirrored {
+      self["symmetricRange"] = JSONValue(grids.symmetricRange.rawValue)
+    }
   }
 }
 

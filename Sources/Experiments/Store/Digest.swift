@@ -17,7 +17,7 @@ public enum Digest {
   }
 
   /// The first 50 bits of SHA-256 as ten characters of Crockford's base 32.
-  static func shortName(of data: Data) -> String {
+  public static func shortName(of data: Data) -> String {
     let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz")
     let bits = SHA256.hash(data: data).prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     return String((0..<10).map { alphabet[Int(bits >> (59 - 5 * UInt64($0)) & 31)] })

@@ -8,7 +8,7 @@ import Tensors
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Time a piece of the program on given numbers.",
-    subcommands: [GPTQBench.self])
+    subcommands: [GPTQBench.self, TokenizerBench.self])
 }
 
 struct GPTQBench: ParsableCommand {

@@ -50,10 +50,7 @@ struct MeasureCommand: ParsableCommand {
   @Option(help: "Units that fewer calibration tokens reach are marked.")
   var minimumTokens = 32
 
-  @OptionGroup var group: GroupSizeOption
-
-  @Flag(help: "Grids without a zero point.")
-  var symmetric = false
+  @OptionGroup(title: "Grids") var grids: GridOptions
 
   @Option(help: "File to write: .h5, or .json for exchange.", completion: .file())
   var out: String
@@ -73,8 +70,7 @@ struct MeasureCommand: ParsableCommand {
 
   func run() throws {
     var options = MeasureStage.Options(
-      levels: try bits.map(Double.init), groupSize: group.value, symmetric: symmetric,
-      rangeSearch: nil)
+      levels: try bits.map(Double.init), grids: grids.family)
     options.granularity = granularity
     options.error = error == .gptq ? .gptq : .rtn
     options.scale = scale

@@ -19,6 +19,9 @@ struct PerplexityCommand: ParsableCommand {
         strided    overlapping windows, every token scored once with up to a context before it
         lm-eval    whole documents (WikiText articles, detokenized); word perplexity
 
+      Numbers may be compared if their definitions are equal: a hash of the protocol with its
+      parameters, the text, the tokenizer and the compute mode.
+
       Examples:
         assay perplexity models/olmoe --text wikitext2_test.gz --text-format wikitext --context 2048
         assay perplexity experiments/reference-model --text story.txt --context 256 --compute f32
@@ -38,7 +41,7 @@ struct PerplexityCommand: ParsableCommand {
   @OptionGroup var format: FormatOption
 
   func validate() throws {
-    do { try convention.check(context: text.context, stride: stride) } catch {
+    do { try convention.check(context: text.window.context, stride: stride) } catch {
       throw ValidationError("\(error)")
     }
   }
@@ -48,9 +51,9 @@ struct PerplexityCommand: ParsableCommand {
     let folder = try ModelFolder(URL(filePath: model))
     let tokenizer = try folder.tokenizer()
     let scoring = try convention.scoring(
-      context: text.context, stride: stride, for: folder.configuration, tokenizer)
+      context: text.window.context, stride: stride, for: folder.configuration, tokenizer)
     let documents = try PerplexityText.documents(
-      text.url, format: text.textFormat, scoring: scoring, tokenizer: tokenizer)
+      text.url, format: text.window.textFormat, scoring: scoring, tokenizer: tokenizer)
     let start = ContinuousClock.now
     let result = try Perplexity(
       of: folder.weights, documents: (text.text, documents), scoring: scoring,
@@ -58,10 +61,22 @@ struct PerplexityCommand: ParsableCommand {
     ) { StepProgress.show($0, "perplexity") }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     StepProgress.finish()
-    try StandardOutput.write(table(of: result, seconds: seconds).singleRowText(format.format))
+    let definition = try corpus.definition(
+      scoring, tokenizer: Digest.of(file: folder.directory.appending(path: "tokenizer.json")),
+      precision: compute.precision)
+    try StandardOutput.write(
+      table(of: result, definition, seconds: seconds).singleRowText(format.format))
   }
 
-  private func table(of result: Perplexity, seconds: Double) -> DataTable {
+  private var corpus: EvaluateStage.Corpus {
+    EvaluateStage.Corpus(
+      name: text.text, url: text.url, format: text.window.textFormat, context: text.window.context,
+      convention: convention, stride: stride)
+  }
+
+  private func table(
+    of result: Perplexity, _ definition: JSONValue, seconds: Double
+  ) -> DataTable {
     let special: [(String, JSONValue)] =
       switch result.scoring {
       case .gptqWindows: []
@@ -76,9 +91,11 @@ struct PerplexityCommand: ParsableCommand {
         ("perplexity", JSONValue(result.perplexity)),
         ("bitsPerByte", JSONValue(result.bitsPerByte)),
       ] + special + [
-        ("protocol", JSONValue(convention.rawValue)),
+        ("protocol", JSONValue(result.scoring.name)),
+        ("definition", JSONValue(Digest.shortName(of: CanonicalJSON.data(definition)))),
         ("windows", JSONValue(result.windowLosses.count)),
-        ("scoredTokens", JSONValue(result.scoredTokens)), ("context", JSONValue(text.context)),
+        ("scoredTokens", JSONValue(result.scoredTokens)),
+        ("context", JSONValue(text.window.context)),
         ("compute", JSONValue(compute.precision.rawValue)), ("seconds", JSONValue(seconds)),
         ("tokensPerSecond", JSONValue(Double(result.forwardTokens) / seconds)),
       ]

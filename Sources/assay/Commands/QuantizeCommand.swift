@@ -11,8 +11,14 @@ struct QuantizeCommand: ParsableCommand {
       The folder holds packed codes, scales and zeros in safetensors, and modules.json with what was
       done to every module, fallbacks included. `assay perplexity` and `assay inspect` read it.
 
-      Example:
+      GPTQ takes its Hessians from a calibration folder, whose inputs come from full-precision
+      layers, or, with --hessian-stream quantized, draws windows of --text and sends them through
+      the layers that it has quantized before, as GPTQ's code does.
+
+      Examples:
         assay quantize models/mixtral --plan plan.json --calibration calib --out mixtral-2.5bit
+        assay quantize models/mixtral --plan plan.json --hessian-stream quantized \\
+          --text c4.txt --sequences 128 --context 2048 --sampling gptq --out mixtral-gptq
       """)
 
   enum Method: String, ExpressibleByArgument, CaseIterable {
@@ -28,22 +34,21 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: "rtn or gptq.")
   var method = Method.gptq
 
-  @Option(help: "Folder that `assay calibrate` wrote; gptq needs it.", completion: .directory)
+  @Option(
+    help: "Folder that `assay calibrate` wrote; gptq needs it but for the quantized stream.",
+    completion: .directory)
   var calibration: String?
+
+  @Option(help: "GPTQ: inputs behind the Hessians: full-precision or quantized.")
+  var hessianStream = HessianStream.fullPrecision
 
   @Option(help: "Bits of attention.")
   var attentionBits = 4
 
-  @OptionGroup var group: GroupSizeOption
-
-  @Flag(help: "Grids without a zero point.")
-  var symmetric = false
+  @OptionGroup(title: "Grids") var grids: GridOptions
 
   @Option(help: "GPTQ: share of the Hessian's mean diagonal added to it.")
   var damping = 0.01
-
-  @Flag(help: "Search each group's range for the least error instead of taking its extremes.")
-  var mse = false
 
   @Flag(help: "GPTQ: round columns by falling diagonal of the Hessian.")
   var actOrder = false
@@ -61,17 +66,45 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: "GPTQ: modules with fewer calibration tokens are rounded to nearest.")
   var minimumTokens = QuantizationMethod.defaultMinimumTokens
 
+  @Option(help: "Text of the quantized stream, plain or .gz.", completion: .file())
+  var text: String?
+
+  @OptionGroup(title: "Quantized stream") var window: WindowOptions
+  @OptionGroup(title: "Quantized stream") var sample: SampleOptions
+  @OptionGroup(title: "Quantized stream") var compute: ComputeOption
+
   @Option(help: "Folder to write.", completion: .directory)
   var out: String
 
   func validate() throws {
-    if method == .gptq, calibration == nil {
-      throw ValidationError("--method gptq needs --calibration; `assay calibrate` writes one.")
-    }
+    try checkHessians()
     try SpecRange.check(attentionBits, "--attention-bits", as: "budget.attention")
     try SpecRange.check(damping, "--damping", as: "quantizer.damping")
     try SpecRange.check(minimumTokens, "--minimum-tokens", as: "quantizer.minimumTokens")
     try SpecRange.check(blockSize, "--block-size", as: "quantizer.blockSize")
+  }
+
+  private func checkHessians() throws {
+    switch (method, hessianStream) {
+    case (.rtn, .fullPrecision): break
+    case (.rtn, .quantized):
+      throw ValidationError("--hessian-stream is of gptq; rtn reads no Hessians.")
+    case (.gptq, .fullPrecision):
+      guard calibration != nil else {
+        throw ValidationError("--method gptq needs --calibration; `assay calibrate` writes one.")
+      }
+    case (.gptq, .quantized):
+      guard text != nil, calibration == nil else {
+        throw ValidationError(
+          "--hessian-stream quantized calibrates as it quantizes: give --text, and no --calibration."
+        )
+      }
+      return
+    }
+    guard text == nil else {
+      throw ValidationError(
+        "--text is of --hessian-stream quantized; `assay calibrate` reads texts.")
+    }
   }
 
   func run() throws {
@@ -84,9 +117,13 @@ struct QuantizeCommand: ParsableCommand {
               relativeDamping: damping, columns: actOrder ? .activation : .natural,
               scales: groupScales, blockSize: blockSize),
             minimumTokens: minimumTokens, routingWeighted: routingWeighted) : .roundToNearest,
-        groupSize: group.value, symmetric: symmetric,
-        rangeSearch: mse ? RangeSearch() : nil),
-      attentionBits: attentionBits)
+        grids: grids.family),
+      attentionBits: attentionBits,
+      stream: text.map {
+        sample.stage(
+          model: URL(filePath: model), text: URL(filePath: $0), window: window,
+          routingWeighted: routingWeighted, precision: compute.precision)
+      })
     let calibration = try method == .gptq ? calibration.map(CalibrationFolder.url) : nil
     try SingleStage.write(to: URL(filePath: out)) { context in
       let reports = try stage.write(
@@ -109,3 +146,4 @@ struct QuantizeCommand: ParsableCommand {
 }
 
 extension GroupScales: ExpressibleByArgument {}
+extension HessianStream: ExpressibleByArgument {}
