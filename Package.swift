@@ -43,7 +43,8 @@ let package = Package(
     .target(
       name: "BitAllocation", dependencies: ["CCbc", "JSON", "Statistics"], swiftSettings: numeric),
     .target(
-      name: "Sensitivity", dependencies: ["Quantization", "Calibration", "BitAllocation", "HDF5"],
+      name: "Sensitivity",
+      dependencies: ["JSON", "Quantization", "Calibration", "BitAllocation", "HDF5"],
       swiftSettings: numeric),
     .target(
       name: "Reconstruction", dependencies: ["MoEModels", "Quantization", "Calibration"],

@@ -11,7 +11,8 @@ public import Tensors
 ///     ….group_index I32 [columns]                    group of each column; absent if column / groupSize
 ///
 /// and the file's metadata entry `….weight` = `bits/groupSize/columns` tells how to read them:
-/// weight = scale · (code − zero). Everything else keeps the dtype of the original checkpoint.
+/// weight = scale · (code − zero). A weight of an expert with several bit-widths lies in slices, as
+/// ``SlicedTensors`` says. Everything else keeps the dtype of the original checkpoint.
 public struct QuantizedCheckpoint: Sendable {
   public static let fileName = "quantized.safetensors"
 
@@ -38,14 +39,63 @@ public struct QuantizedCheckpoint: Sendable {
 
   /// Names of the quantized weights, sorted.
   public var quantizedWeights: [String] {
-    file.metadata.keys.filter { $0.hasSuffix(".weight") }.sorted()
+    let slices = Set(
+      file.metadata.filter { $0.value.hasPrefix("slices/") }.keys.flatMap { weight in
+        (0..<8).map { SlicedTensors.slice($0, of: weight) }
+      })
+    return file.metadata.keys.filter { $0.hasSuffix(".weight") && !slices.contains($0) }.sorted()
+  }
+
+  /// The slices of a weight, or nil if it is stored in one piece or plainly.
+  ///
+  /// - Parameter name: Of the weight.
+  /// - Returns: The slices with the order of their neurons.
+  /// - Throws: ``PackedWeightError``.
+  public func sliced(_ name: String) throws -> SlicedMatrix? {
+    guard let entry = file.metadata[name],
+      let layout = try SlicedLayout(entry: entry, weight: name, path: file.path)
+    else { return nil }
+    let slices = try (0..<layout.count).map { index in
+      let slice = SlicedTensors.slice(index, of: name)
+      guard let packed = try packed(slice) else {
+        throw PackedWeightError.missing(path: file.path, weight: name, part: slice)
+      }
+      return packed
+    }
+    let across = slices.map { layout.axis == .rows ? $0.columns : $0.rows }
+    guard across.allSatisfy({ $0 == across[0] }) else {
+      throw PackedWeightError.badLayout(path: file.path, weight: name, found: entry)
+    }
+    let neurons = slices.reduce(0) { $0 + (layout.axis == .rows ? $1.rows : $1.columns) }
+    return SlicedMatrix(
+      slices, along: layout.axis,
+      order: try neuronOrder(beside: layout.orderWeight, of: name, neurons: neurons))
+  }
+
+  private func neuronOrder(
+    beside orderWeight: String, of weight: String, neurons: Int
+  ) throws -> [Int] {
+    let (part, bits) = (
+      SlicedTensors.order(beside: orderWeight), SlicedTensors.bits(neurons: neurons)
+    )
+    let stream = try bytes(
+      part, of: weight, count: BitStream.byteCount(codes: neurons, bits: bits))
+    let order = BitStream.unpackedIndices(stream, bits: bits, count: neurons)
+    var seen = [Bool](repeating: false, count: neurons)
+    for neuron in order {
+      guard neuron < neurons, !seen[neuron] else {
+        throw PackedWeightError.wrongOrder(path: file.path, part: part, neuron: neuron)
+      }
+      seen[neuron] = true
+    }
+    return order
   }
 
   /// The packed form of a weight, or nil if it is stored plainly.
   ///
   /// - Throws: ``PackedWeightError``.
   public func packed(_ name: String) throws -> PackedMatrix? {
-    guard let entry = file.metadata[name] else { return nil }
+    guard let entry = file.metadata[name], !entry.hasPrefix("slices/") else { return nil }
     let layout = try PackedLayout(entry: entry, weight: name, path: file.path)
     let stem = String(name.dropLast("weight".count))
     guard let codes = file.tensors["\(stem)codes"], codes.shape.count == 2 else {
@@ -108,16 +158,24 @@ public struct QuantizedCheckpoint: Sendable {
   ///
   /// - Throws: ``PackedWeightError``, ``CheckpointError``.
   public func matrix(_ name: String, rows: Int, columns: Int) throws -> Matrix {
+    if let sliced = try sliced(name) {
+      try check([sliced.rows, sliced.columns], of: name, against: [rows, columns])
+      return sliced.dequantized()
+    }
     guard let packed = try packed(name) else {
       return Matrix(
         rows: rows, columns: columns, storage: try file.floats(name, shape: [rows, columns]))
     }
-    guard packed.rows == rows, packed.columns == columns else {
-      throw PackedWeightError.wrongShape(
-        path: file.path, weight: name, expected: [rows, columns],
-        found: [packed.rows, packed.columns])
-    }
+    try check([packed.rows, packed.columns], of: name, against: [rows, columns])
     return packed.dequantized()
+  }
+
+  private func check(
+    _ found: [Int], of name: String, against expected: [Int]
+  ) throws(PackedWeightError) {
+    guard found == expected else {
+      throw .wrongShape(path: file.path, weight: name, expected: expected, found: found)
+    }
   }
 
   public func vector(_ name: String, count: Int) throws -> [Float] {
@@ -125,6 +183,12 @@ public struct QuantizedCheckpoint: Sendable {
   }
 
   public func releasePages(of name: String) {
+    if let entry = file.metadata[name], entry.hasPrefix("slices/") {
+      for index in 0..<8 where file.metadata[SlicedTensors.slice(index, of: name)] != nil {
+        releasePages(of: SlicedTensors.slice(index, of: name))
+      }
+      return
+    }
     let stem = String(name.dropLast("weight".count))
     for part in file.metadata[name] == nil
       ? [name] : ["codes", "scales", "zeros", "group_index"].map({ stem + $0 })
@@ -166,6 +230,7 @@ public enum PackedWeightError: Error, Equatable, CustomStringConvertible {
   case wrongShape(path: String, weight: String, expected: [Int], found: [Int])
   case wrongGroup(path: String, part: String, groups: Int, found: Int)
   case notFinite(path: String, part: String, index: Int, value: Float)
+  case wrongOrder(path: String, part: String, neuron: Int)
 
   public var description: String {
     switch self {
@@ -176,6 +241,9 @@ public enum PackedWeightError: Error, Equatable, CustomStringConvertible {
       "\(path): '\(weight)' lacks its '\(part)'. Quantize the model again."
     case .wrongSize(let path, let part, let expected, let found):
       "\(path): '\(part)' holds \(found) bytes, expected \(expected). Quantize the model again."
+    case .wrongOrder(let path, let part, let neuron):
+      "\(path): '\(part)' names neuron \(neuron), which there is not or which was named before. "
+        + "Quantize the model again."
     case .wrongGroup(let path, let part, let groups, let found):
       "\(path): '\(part)' names group \(found) of \(groups). Quantize the model again."
     case .notFinite(let path, let part, let index, let value):

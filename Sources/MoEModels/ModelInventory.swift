@@ -77,7 +77,7 @@ public struct ModelInventory: Sendable {
     return text + ", hidden \(c.hiddenSize), vocabulary \(c.vocabularySize)"
   }
 
-  private static func histogram(_ bits: [Int]) -> String? {
+  private static func histogram(_ bits: [String]) -> String? {
     guard !bits.isEmpty else { return nil }
     let counts = Dictionary(grouping: bits, by: \.self).sorted { $0.key < $1.key }
     return "packed modules by bits: "
@@ -98,8 +98,8 @@ private struct StoredTensors {
 
   let configuration: ModelConfiguration
   let tensors: [Tensor]
-  /// Of every packed weight.
-  let packedBits: [Int]
+  /// Of every packed weight; of slices all, from high to low.
+  let packedBits: [String]
 
   init(_ directory: URL) throws {
     if QuantizedCheckpoint.isQuantized(directory) {
@@ -122,17 +122,24 @@ private struct StoredTensors {
   private init(_ checkpoint: QuantizedCheckpoint) throws {
     configuration = checkpoint.configuration
     var weights: [String: Tensor] = [:]
-    var bits: [Int] = []
+    var bits: [String] = []
     for weight in checkpoint.quantizedWeights {
+      if let sliced = try checkpoint.sliced(weight) {
+        bits.append(sliced.slices.map { "\($0.bits)" }.joined(separator: "+"))
+        weights[weight] = Tensor(
+          name: weight, shape: [sliced.rows, sliced.columns], pieces: 0,
+          parameters: sliced.rows * sliced.columns, bytes: 0)
+        continue
+      }
       guard let packed = try checkpoint.packed(weight) else { continue }
-      bits.append(packed.bits)
+      bits.append("\(packed.bits)")
       weights[weight] = Tensor(
         name: weight, shape: [packed.rows, packed.columns], pieces: 0,
         parameters: packed.rows * packed.columns, bytes: 0)
     }
     for name in checkpoint.tensorNames {
       guard let info = checkpoint.info(name) else { continue }
-      let stem = name.split(separator: ".").dropLast().joined(separator: ".")
+      let stem = Self.stem(of: name)
       if weights["\(stem).weight"] != nil, name != "\(stem).weight", !name.hasSuffix(".bias") {
         weights["\(stem).weight"]?.pieces += 1
         weights["\(stem).weight"]?.bytes += info.byteCount
@@ -143,5 +150,14 @@ private struct StoredTensors {
     }
     packedBits = bits
     tensors = weights.values.sorted { $0.name < $1.name }
+  }
+
+  /// The weight's name without its last part; a slice belongs to the whole weight.
+  private static func stem(of name: String) -> String {
+    var parts = name.split(separator: ".").dropLast()
+    if let last = parts.last, last.hasPrefix("slice"), Int(last.dropFirst(5)) != nil {
+      parts = parts.dropLast()
+    }
+    return parts.joined(separator: ".")
   }
 }

@@ -12,7 +12,7 @@ struct ColumnSolver<Scalar: GridScalar>: Sendable {
   /// the second-level cache.
   let chunkRows = 256
 
-  private let grid: AffineGrid
+  private let segments: [Segment]
   private let options: GPTQOptions
   private let factors: [Factor]
   /// Column of each position.
@@ -20,7 +20,14 @@ struct ColumnSolver<Scalar: GridScalar>: Sendable {
   /// Position of each column.
   private let positions: [Int]
   private let deadColumns: [Int]
-  private let groupSize: Int
+
+  /// Neighbouring positions on one grid; groups begin with it, and its last one may be short.
+  private struct Segment {
+    let positions: Range<Int>
+    let grid: AffineGrid
+
+    var groupSize: Int { grid.groupSize(columns: positions.count) }
+  }
 
   private struct Factor {
     let positions: Range<Int>
@@ -29,7 +36,24 @@ struct ColumnSolver<Scalar: GridScalar>: Sendable {
   }
 
   init(grid: AffineGrid, options: GPTQOptions, factor: DampedFactor) {
-    self.grid = grid
+    self.init(slices: [(grid, factor.columns)], options: options, factor: factor)
+  }
+
+  /// - Parameters:
+  ///   - slices: Grid and number of neighbouring columns; several only in their natural order.
+  ///   - options: Block size and scales; the order is the factor's.
+  ///   - factor: Of the damped Hessian.
+  init(slices: [(grid: AffineGrid, columns: Int)], options: GPTQOptions, factor: DampedFactor) {
+    precondition(slices.count == 1 || factor.order.isNatural, "slices of permuted columns")
+    precondition(
+      slices.reduce(0) { $0 + $1.columns } == factor.columns,
+      "slices of \(slices.map(\.columns)) for \(factor.columns) columns")
+    var (segments, start): ([Segment], Int) = ([], 0)
+    for slice in slices {
+      segments.append(Segment(positions: start..<start + slice.columns, grid: slice.grid))
+      start += slice.columns
+    }
+    self.segments = segments
     self.options = options
     factors = factor.blocks.map {
       Factor(positions: $0.positions, upper: Scalar.converted($0.upper.storage))
@@ -37,18 +61,26 @@ struct ColumnSolver<Scalar: GridScalar>: Sendable {
     columns = factor.order.columns
     positions = factor.order.positions
     deadColumns = factor.deadColumns
-    groupSize = grid.groupSize(columns: factor.columns)
   }
 
-  /// Group of each column, or nil if that is `column / groupSize`.
+  /// Columns of each slice.
+  var columnCounts: [Int] { segments.map(\.positions.count) }
+
+  /// Group of each column of a single slice, or nil if that is `column / groupSize`.
   var groupIndex: [Int32]? {
-    let index = columns.indices.map { Int32(group(ofColumn: $0, position: positions[$0])) }
-    return index.indices.allSatisfy { Int(index[$0]) == $0 / groupSize } ? nil : index
+    precondition(segments.count == 1, "columns of slices lie in their order")
+    let (segment, size) = (segments[0], segments[0].groupSize)
+    let index = columns.indices.map {
+      Int32(group(ofColumn: $0, position: positions[$0], in: segment))
+    }
+    return index.indices.allSatisfy { Int(index[$0]) == $0 / size } ? nil : index
   }
 
+  /// Within the segment.
   @inline(__always)
-  private func group(ofColumn column: Int, position: Int) -> Int {
-    (options.scales == .fixed ? column : position) / groupSize
+  private func group(ofColumn column: Int, position: Int, in segment: Segment) -> Int {
+    ((options.scales == .fixed ? column : position) - segment.positions.lowerBound)
+      / segment.groupSize
   }
 }
 
@@ -67,11 +99,11 @@ extension ColumnSolver {
   /// - Parameters:
   ///   - weights: For each tile its rows as vectors, shape `[columns]`.
   ///   - rows: Where the rows lie in the matrix.
-  /// - Returns: Codes with their scales, and losses, tile by tile.
+  /// - Returns: Codes with their scales, and losses, tile by tile in each slice.
   /// - Throws: ``QuantizationError/scaleOverflow(scale:row:group:)``.
   func solve(
     _ weights: [[Vector]], rows: Range<Int>
-  ) throws(QuantizationError) -> [SolvedTile<Scalar>] {
+  ) throws(QuantizationError) -> [[SolvedTile<Scalar>]] {
     var chunk = Chunk(tileCount: weights.count, columns: columns.count)
     for (tile, lanes) in weights.enumerated() {
       for (position, column) in columns.enumerated() {
@@ -80,27 +112,39 @@ extension ColumnSolver {
       for column in deadColumns {
         chunk.weights[positions[column] * weights.count + tile] = Vector()
       }
-      let first = rows.lowerBound + 16 * tile
-      chunk.solved.append(
-        SolvedTile(
-          tile: GridTile(
-            grid: grid, rows: first..<min(first + 16, rows.upperBound), columns: columns.count)))
     }
-    if options.scales == .fixed { try fixScales(&chunk) }
-    for factor in factors {
-      for block in blocks(of: factor.positions) {
-        for tile in weights.indices { try solve(tile, &chunk, block: block, factor: factor) }
-        update(&chunk, after: block, factor: factor)
+    var solved = segments.map { segment in
+      weights.indices.map { tile in
+        let first = rows.lowerBound + 16 * tile
+        return SolvedTile<Scalar>(
+          tile: GridTile(
+            grid: segment.grid, rows: first..<min(first + 16, rows.upperBound),
+            columns: segment.positions.count))
       }
     }
-    return chunk.solved
+    if options.scales == .fixed {
+      for index in segments.indices { try fixScales(segments[index], chunk, &solved[index]) }
+    }
+    for (index, segment) in segments.enumerated() {
+      for factor in factors where factor.positions.overlaps(segment.positions) {
+        let positions = factor.positions.clamped(to: segment.positions)
+        for block in blocks(of: positions, groupSize: segment.groupSize) {
+          for tile in weights.indices {
+            try solve(
+              tile, &chunk, &solved[index][tile], segment, block: block, factor: factor)
+          }
+          update(&chunk, after: block, factor: factor)
+        }
+      }
+    }
+    return solved
   }
 
   /// Blocks of columns after which later ones are updated.
   ///
   /// With fresh scales they begin and end with groups, or are parts of one: then a group's weights
   /// are up to date when its first column is reached, although updates beyond the block wait.
-  private func blocks(of positions: Range<Int>) -> [Range<Int>] {
+  private func blocks(of positions: Range<Int>, groupSize: Int) -> [Range<Int>] {
     var (size, unit) = (options.blockSize, positions.count)
     if options.scales == .fresh {
       if groupSize <= size { size -= size % groupSize } else { unit = groupSize }
@@ -112,46 +156,54 @@ extension ColumnSolver {
     }
   }
 
-  private func fixScales(_ chunk: inout Chunk) throws(QuantizationError) {
-    for tile in chunk.solved.indices {
-      for group in 0..<chunk.solved[tile].tile.groups {
-        let members = group * groupSize..<min((group + 1) * groupSize, columns.count)
+  private func fixScales(
+    _ segment: Segment, _ chunk: Chunk, _ solved: inout [SolvedTile<Scalar>]
+  ) throws(QuantizationError) {
+    let (range, size) = (segment.positions, segment.groupSize)
+    for tile in solved.indices {
+      for (group, first) in stride(from: range.lowerBound, to: range.upperBound, by: size)
+        .enumerated()
+      {
+        let members = first..<min(first + size, range.upperBound)
         let weights = members.map { chunk.weights[positions[$0] * chunk.tileCount + tile] }
-        try chunk.solved[tile].tile.chooseScales(ofGroup: group, from: weights)
+        try solved[tile].tile.chooseScales(ofGroup: group, from: weights)
       }
     }
   }
 
   /// Rounds the columns of a block for one tile; leaves errors e in the chunk.
   private func solve(
-    _ tile: Int, _ chunk: inout Chunk, block: Range<Int>, factor: Factor
+    _ tile: Int, _ chunk: inout Chunk, _ solved: inout SolvedTile<Scalar>, _ segment: Segment,
+    block: Range<Int>, factor: Factor
   ) throws(QuantizationError) {
     var local = block.map { chunk.weights[$0 * chunk.tileCount + tile] }
     let order = factor.positions.count
+    let (first, groupSize) = (segment.positions.lowerBound, segment.groupSize)
     for position in block {
       let index = position - block.lowerBound
-      if options.scales != .fixed, position.isMultiple(of: groupSize) {
-        try chunk.solved[tile].tile.chooseScales(
-          ofGroup: position / groupSize,
-          from: groupWeights(from: position, tile, chunk, local: local, block: block))
+      if options.scales != .fixed, (position - first).isMultiple(of: groupSize) {
+        let end = min(position + groupSize, segment.positions.upperBound)
+        try solved.tile.chooseScales(
+          ofGroup: (position - first) / groupSize,
+          from: groupWeights(position..<end, tile, chunk, local: local, block: block))
       }
       let column = columns[position]
-      let rounded = chunk.solved[tile].tile.round(
-        local[index], column: column, group: group(ofColumn: column, position: position))
+      let rounded = solved.tile.round(
+        local[index], column: column - first,
+        group: group(ofColumn: column, position: position, in: segment))
       let start = (position - factor.positions.lowerBound) * (order + 1)
       let error = (local[index] - rounded) / factor.upper[start]
       let wide = SIMD16<Double>(error)
-      chunk.solved[tile].losses += wide * wide
+      solved.losses += wide * wide
       chunk.errors[index * chunk.tileCount + tile] = error
       Self.subtract(error, times: factor.upper, from: start, of: &local, after: index)
     }
   }
 
-  /// The weights of the group that begins at a position, as far as updated.
+  /// The weights of a group, as far as updated.
   private func groupWeights(
-    from first: Int, _ tile: Int, _ chunk: Chunk, local: [Vector], block: Range<Int>
+    _ members: Range<Int>, _ tile: Int, _ chunk: Chunk, local: [Vector], block: Range<Int>
   ) -> [Vector] {
-    let members = first..<min(first + groupSize, columns.count)
     if options.scales == .fresh, members.upperBound <= block.upperBound {
       return Array(
         local[members.lowerBound - block.lowerBound..<members.upperBound - block.lowerBound])
@@ -211,7 +263,6 @@ extension ColumnSolver {
     var weights: [Vector]
     /// e of the current block, shape `[columns of the block, tiles]`.
     var errors: [Vector]
-    var solved: [SolvedTile<Scalar>] = []
 
     init(tileCount: Int, columns: Int) {
       self.tileCount = tileCount

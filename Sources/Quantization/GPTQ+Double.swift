@@ -18,7 +18,7 @@ extension GPTQ {
       return lane
     }
     let solved = try ColumnSolver<Double>(grid: grid, options: options, factor: factor)
-      .solve([lanes], rows: 0..<weights.count)[0]
+      .solve([lanes], rows: 0..<weights.count)[0][0]
     let codes = weights.indices.map { row in
       (0..<columns).map { solved.tile.code(row: row, column: $0) }
     }

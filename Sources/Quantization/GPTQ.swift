@@ -49,6 +49,32 @@ public struct GPTQResult: Sendable, Equatable {
   public let deadColumns: Int
 }
 
+extension ColumnSolver<Float> {
+  /// All rows of a matrix, slice by slice.
+  fileprivate func solved(
+    _ weights: Matrix, onto grids: [AffineGrid]
+  ) throws(QuantizationError) -> (codes: [GridCodes], loss: Double) {
+    let chunks = concurrentTiles(rows: weights.rows, tileRows: chunkRows) { rows in
+      Result { () throws(QuantizationError) in
+        try solve(weights.tiles(ofRows: rows), rows: rows).map { slice in
+          (tiles: slice.map { PackedTile($0.tile) }, loss: slice.reduce(0) { $0 + $1.loss })
+        }
+      }
+    }
+    var codes = zip(grids, columnCounts).map { grid, columns in
+      GridCodes(grid: grid, rows: weights.rows, columns: columns)
+    }
+    var loss = 0.0
+    for chunk in chunks {
+      for (index, slice) in try chunk.get().enumerated() {
+        for tile in slice.tiles { codes[index].append(tile) }
+        loss += slice.loss
+      }
+    }
+    return (codes, loss)
+  }
+}
+
 /// GPTQ: rounds column by column and lets the later columns of a row make up for the error.
 ///
 ///     U: H⁻¹ = Uᵀ U, H damped        e = (w_i - ŵ_i) / U_ii
@@ -106,24 +132,38 @@ public struct GPTQ: Sendable {
   ) throws(QuantizationError) -> GPTQResult {
     try check(weights, order: factor.columns, storage: factor.storage)
     let solver = ColumnSolver<Float>(grid: grid, options: options, factor: factor)
-    let chunks = concurrentTiles(rows: weights.rows, tileRows: solver.chunkRows) { rows in
-      Result { () throws(QuantizationError) in
-        let tiles = weights.tiles(ofRows: rows)
-        let solved = try solver.solve(tiles, rows: rows)
-        return (tiles: solved.map { PackedTile($0.tile) }, loss: solved.reduce(0) { $0 + $1.loss })
-      }
-    }
-    var codes = GridCodes(grid: grid, rows: weights.rows, columns: weights.columns)
-    codes.groupIndex = solver.groupIndex
-    var loss = 0.0
-    for chunk in chunks {
-      let solved = try chunk.get()
-      for tile in solved.tiles { codes.append(tile) }
-      loss += solved.loss
-    }
+    var (codes, loss) = try solver.solved(weights, onto: [grid])
+    codes[0].groupIndex = solver.groupIndex
     return GPTQResult(
-      packed: codes.packed, loss: loss, damping: factor.damping,
+      packed: codes[0].packed, loss: loss, damping: factor.damping,
       dampingEscalations: factor.escalations, deadColumns: factor.deadColumns.count)
+  }
+
+  /// Rounds a matrix whose columns lie in slices of different bits: the error of a slice goes to the
+  /// rest of its own columns and to all later slices.
+  ///
+  /// - Parameters:
+  ///   - weights: W, shape `[outputs, inputs]`, columns in the order of rounding.
+  ///   - slices: Bits and number of columns of each slice; groups restart where one begins.
+  ///   - family: Grids of any bits.
+  ///   - options: Of the solver; its order of columns is not read.
+  ///   - factor: Of the damped Hessian of these columns in this order.
+  /// - Returns: Each slice, `[outputs, columns of the slice]`, and the loss of all together.
+  /// - Throws: ``QuantizationError``.
+  /// - Complexity: rows · columns² / 2 multiply-adds for a full Hessian.
+  public static func quantize(
+    _ weights: Matrix, slices: [(bits: Int, columns: Int)], family: GridFamily,
+    options: GPTQOptions, factor: DampedFactor
+  ) throws(QuantizationError) -> (slices: [PackedMatrix], loss: Double) {
+    var grids: [AffineGrid] = []
+    for slice in slices { grids.append(try family.grid(bits: slice.bits)) }
+    guard let first = grids.first else { preconditionFailure("no slices") }
+    try GPTQ(grid: first, options: options)
+      .check(weights, order: factor.columns, storage: factor.storage)
+    let solver = ColumnSolver<Float>(
+      slices: zip(grids, slices).map { ($0, $1.columns) }, options: options, factor: factor)
+    let (codes, loss) = try solver.solved(weights, onto: grids)
+    return (codes.map(\.packed), loss)
   }
 
   private func check(

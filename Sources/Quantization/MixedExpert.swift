@@ -71,7 +71,11 @@ public struct MixedExpert: Sendable, Equatable {
     return slices
   }
 
-  private static func positions(
+  init(order: NeuronOrder, slices: [Slice]) {
+    (self.order, self.slices) = (order, slices)
+  }
+
+  static func positions(
     of split: [(bits: Int, neurons: Int)], neurons: Int
   ) -> [Range<Int>] {
     precondition(
@@ -86,33 +90,23 @@ public struct MixedExpert: Sendable, Equatable {
 
   /// The rounded weights with every neuron back in its place.
   public func dequantized() -> GatedWeights {
-    let inputs = slices.first?.gate.columns ?? 0
-    var (gate, up): ([Float], [Float]) = ([], [])
-    for slice in slices {
-      gate += slice.gate.dequantized().storage
-      up += slice.up.dequantized().storage
-    }
-    let back = order.inverse
-    return GatedWeights(
-      gate: back.rows(of: Matrix(rows: order.count, columns: inputs, storage: gate)),
-      up: back.rows(of: Matrix(rows: order.count, columns: inputs, storage: up)),
-      down: Self.joined(slices.map(\.down), order: order))
+    GatedWeights(
+      gate: gate.dequantized(), up: up.dequantized(), down: down.dequantized())
   }
 
-  /// Slices of down as one matrix with every neuron back in its place, `[outputs, neurons]`.
-  public static func joined(_ slices: [PackedMatrix], order: NeuronOrder) -> Matrix {
-    var result = Matrix(rows: slices.first?.rows ?? 0, columns: order.count)
-    var start = 0
-    for slice in slices {
-      let values = slice.dequantized()
-      for row in 0..<values.rows {
-        for column in 0..<values.columns {
-          result[row, order.neurons[start + column]] = values[row, column]
-        }
-      }
-      start += slice.columns
-    }
-    return result
+  /// Gate, slice by slice.
+  public var gate: SlicedMatrix {
+    SlicedMatrix(slices.map(\.gate), along: .rows, order: order.neurons)
+  }
+
+  /// Up, slice by slice.
+  public var up: SlicedMatrix {
+    SlicedMatrix(slices.map(\.up), along: .rows, order: order.neurons)
+  }
+
+  /// Down, slice by slice.
+  public var down: SlicedMatrix {
+    SlicedMatrix(slices.map(\.down), along: .columns, order: order.neurons)
   }
 }
 
@@ -129,10 +123,8 @@ extension MixedExpert {
     }
   }
 
-  /// Bits that tell which neuron stands where: ⌈log₂ neurons⌉ for each, 0 for a single slice.
-  ///
-  /// The function needs no permutation to be stored; it is counted because a reader must be able to
-  /// find the checkpoint's neurons (DECISIONS: Budgets).
+  /// Bits that tell which neuron stands where: ⌈log₂ neurons⌉ for each, 0 for a single slice, as
+  /// checkpoints store them once an expert.
   public static func permutationBits(neurons: Int, slices: Int) -> Int {
     guard slices > 1, neurons > 1 else { return 0 }
     return neurons * (Int.bitWidth - (neurons - 1).leadingZeroBitCount)

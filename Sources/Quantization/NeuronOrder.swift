@@ -28,6 +28,9 @@ public struct NeuronOrder: Sendable, Equatable {
 
   private init(valid neurons: [Int]) { self.neurons = neurons }
 
+  /// A list that is known to be a permutation.
+  init(rearranging neurons: [Int]) { self.init(valid: neurons) }
+
   /// Every neuron in its place.
   public static func identity(_ count: Int) -> NeuronOrder {
     NeuronOrder(valid: Array(0..<count))

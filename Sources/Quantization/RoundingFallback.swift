@@ -7,6 +7,12 @@ public enum RoundingFallback: String, Codable, Sendable, CaseIterable {
   /// The Hessian stayed indefinite at the largest damping.
   case roundToNearestAfterFailure = "rtn-not-positive-definite"
 
+  /// nil if there are enough calibration tokens, at least one.
+  public init?(tokens: Int, minimum: Int) {
+    guard tokens < max(minimum, 1) else { return nil }
+    self = tokens == 0 ? .roundToNearestWithoutTokens : .roundToNearestWithFewTokens
+  }
+
   /// nil for errors that rounding to nearest does not answer.
   public init?(_ error: QuantizationError) {
     switch error {

@@ -9,8 +9,7 @@ import Tensors
 public struct ModelQuantizer: Sendable {
   private let checkpoint: Checkpoint
   private let method: QuantizationMethod
-  /// Bits of a module.
-  private let bits: @Sendable (LinearModule) throws -> Int
+  private let level: @Sendable (LinearModule) throws -> ModuleLevel
   /// Folder with the calibration's layer files; nil if the method reads none, or a stream.
   private let calibration: URL?
   private let stream: QuantizedStream?
@@ -20,10 +19,11 @@ public struct ModelQuantizer: Sendable {
   ///   - method: Base quantizer and grid.
   ///   - calibration: Folder of layer files; not read with a stream.
   ///   - stream: If given, Hessians are taken of the quantized stream.
-  ///   - bits: Of each module.
+  ///   - level: Of each module; slices are the same for the three of an expert.
   public init(
     _ checkpoint: Checkpoint, method: QuantizationMethod, calibration: URL?,
-    stream: QuantizedStream? = nil, bits: @escaping @Sendable (LinearModule) throws -> Int
+    stream: QuantizedStream? = nil,
+    level: @escaping @Sendable (LinearModule) throws -> ModuleLevel
   ) {
     precondition(
       !method.readsCalibration || calibration != nil || stream != nil, "GPTQ without calibration")
@@ -31,7 +31,7 @@ public struct ModelQuantizer: Sendable {
     self.checkpoint = checkpoint
     self.method = method
     self.calibration = calibration
-    self.bits = bits
+    self.level = level
   }
 
   /// Writes a folder that ``QuantizedCheckpoint`` reads: weights, config.json, tokenizer.json.
@@ -51,19 +51,19 @@ public struct ModelQuantizer: Sendable {
       try draft.put(name, bytes: try checkpoint.finiteBytes(of: name))
       checkpoint.releasePages(of: name)
     }
-    var reports: [ModuleReport] = []
+    var reports: [String: ModuleReport] = [:]
     let pass = try stream.map {
       try ForwardPass($0.sample.sequences, source: checkpoint, precision: $0.precision)
     }
     for layer in 0..<configuration.layerCount {
-      var quantized: [String: PackedMatrix] = [:]
+      var quantized: [String: QuantizedWeight] = [:]
       let statistics = try statistics(layer: layer, pass, in: directory)
-      try quantize(layer: layer, statistics) { module, packed, report in
-        if pass != nil { quantized[module.tensor] = packed }
-        for payload in packed.payloads(weight: module.tensor) {
+      try quantize(layer: layer, statistics) { module, weight, report in
+        if pass != nil { quantized[module.tensor] = weight }
+        for payload in weight.payloads(of: module.tensor) {
           try draft.put(payload.name, bytes: payload.bytes)
         }
-        reports.append(report)
+        reports[module.tensor] = report
         checkpoint.releasePages(of: module.tensor)
       }
       // Reading a neighbour maps some pages of what was released before.
@@ -76,7 +76,7 @@ public struct ModelQuantizer: Sendable {
     }
     try draft.commit()
     try copyCompanions(to: directory)
-    return reports
+    return modules.compactMap { reports[$0.tensor] }
   }
 
   /// Configuration and, as far as they are there, the tokenizer's files.
@@ -94,6 +94,15 @@ public struct ModelQuantizer: Sendable {
     return checkpoint.tensorNames.filter { !quantized.contains($0) }
   }
 
+  /// Of the same expert.
+  private func gate(of module: LinearModule) -> LinearModule {
+    let blocks = checkpoint.configuration.gatedBlocks(layer: module.layer)
+    guard let block = blocks.first(where: { $0.block == module.block }) else {
+      preconditionFailure("\(module.tensor) belongs to no expert")
+    }
+    return block.modules[0]
+  }
+
   private var modules: [LinearModule] {
     let configuration = checkpoint.configuration
     return (0..<configuration.layerCount).flatMap { configuration.linearModules(layer: $0) }
@@ -104,19 +113,25 @@ public struct ModelQuantizer: Sendable {
     var metadata = ["format": "assay.packed", "version": "1"]
     var tensors = try plainTensors.map { try checkpoint.info($0) }
     for module in modules {
-      let grid = try method.grids.grid(bits: try bits(module))
-      let storage = PackedTensors(
-        rows: module.rows, columns: module.columns, bits: grid.bits,
-        groupSize: grid.groupSize(columns: module.columns), symmetric: grid.symmetric,
-        hasGroupIndex: method.storesGroupIndex)
-      metadata[module.tensor] = storage.layoutEntry
-      tensors += storage.tensors(of: module.tensor)
+      switch try level(module) {
+      case .bits(let bits):
+        let storage = try method.storage(
+          rows: module.rows, columns: module.columns, bits: bits,
+          hasGroupIndex: method.storesGroupIndex)
+        metadata[module.tensor] = storage.layoutEntry
+        tensors += storage.tensors(of: module.tensor)
+      case .slices(let split):
+        let storage = try method.storage(
+          of: module, split, orderBeside: gate(of: module).tensor)
+        metadata.merge(storage.metadata(of: module.tensor)) { $1 }
+        tensors += storage.tensors(of: module.tensor)
+      }
     }
     return try SafeTensorsDraft(
       tensors, metadata: metadata, to: directory.appending(path: QuantizedCheckpoint.fileName))
   }
 
-  private typealias Outcome = (module: LinearModule, packed: PackedMatrix, report: ModuleReport)
+  typealias Outcome = (module: LinearModule, weight: QuantizedWeight, report: ModuleReport)
 
   /// Of the calibration, or of what the layers before made of the stream.
   private func statistics(
@@ -136,19 +151,20 @@ public struct ModelQuantizer: Sendable {
 
   private func quantize(
     layer: Int, _ statistics: CalibrationLayer?,
-    put: (LinearModule, PackedMatrix, ModuleReport) throws -> Void
+    put: (LinearModule, QuantizedWeight, ModuleReport) throws -> Void
   ) throws {
     // Modules that read the same input follow each other and share one factorization.
     var factor: (site: InputSite, factor: SharedFactor)?
     for module in checkpoint.configuration.linearModules(layer: layer) {
+      guard case .bits(let bits) = try level(module) else { continue }
       let weights = try checkpoint.matrix(
         module.tensor, rows: module.rows, columns: module.columns)
-      let grid = try method.grids.grid(bits: try bits(module))
+      let grid = try method.grids.grid(bits: bits)
       guard case .gptq(let options, let minimumTokens, let weighted) = method.solver,
         let statistics
       else {
         let outcome = try roundToNearest(module, weights, grid, fallback: nil, tokens: nil)
-        try put(outcome.module, outcome.packed, outcome.report)
+        try put(outcome.module, outcome.weight, outcome.report)
         continue
       }
       if factor?.site != module.input {
@@ -161,7 +177,15 @@ public struct ModelQuantizer: Sendable {
       }
       guard let shared = factor?.factor else { continue }
       let outcome = try solve(module, weights, GPTQ(grid: grid, options: options), shared)
-      try put(outcome.module, outcome.packed, outcome.report)
+      try put(outcome.module, outcome.weight, outcome.report)
+    }
+    for (_, modules) in checkpoint.configuration.gatedBlocks(layer: layer) {
+      guard case .slices(let split) = try level(modules[0]) else { continue }
+      for outcome in try SlicedBlock(
+        modules: modules, split: split, method: method, statistics: statistics
+      ).outcomes(from: checkpoint) {
+        try put(outcome.module, outcome.weight, outcome.report)
+      }
     }
   }
 
@@ -180,7 +204,7 @@ public struct ModelQuantizer: Sendable {
       report.damping = result.damping
       report.dampingEscalations = result.dampingEscalations
       report.deadColumns = result.deadColumns
-      return (module, packed, report)
+      return (module, .packed(packed), report)
     }
   }
 
@@ -191,7 +215,7 @@ public struct ModelQuantizer: Sendable {
     let packed = stored(try RoundToNearest.quantize(weights, grid: grid))
     var report = Self.report(module, packed, tokens: tokens)
     report.fallback = fallback
-    return (module, packed, report)
+    return (module, .packed(packed), report)
   }
 
   /// With every column's group if the file announces it, also where that is the natural one.
@@ -203,9 +227,10 @@ public struct ModelQuantizer: Sendable {
     _ module: LinearModule, _ packed: PackedMatrix, tokens: Int?
   ) -> ModuleReport {
     ModuleReport(
-      module: module.tensor, unit: module.unit, weights: module.weights, bits: packed.bits,
-      codeBits: packed.codeBits, metadataBits: packed.metadataBits, calibrationTokens: tokens,
-      inputFeatures: module.columns)
+      module: module.tensor, unit: module.unit, weights: module.weights, bits: Double(packed.bits),
+      codeBits: packed.codeBits, metadataBits: packed.metadataBits,
+      groupSize: packed.groupSize < packed.columns ? packed.groupSize : nil,
+      calibrationTokens: tokens, inputFeatures: module.columns)
   }
 }
 
@@ -220,12 +245,11 @@ private enum SharedFactor {
     minimumTokens: Int, routingWeighted: Bool
   ) throws -> SharedFactor {
     let tokens = try statistics.tokens(at: module.input)
-    guard tokens >= max(minimumTokens, 1) else {
-      return .unavailable(
-        tokens == 0 ? .roundToNearestWithoutTokens : .roundToNearestWithFewTokens, tokens: tokens)
+    if let fallback = RoundingFallback(tokens: tokens, minimum: minimumTokens) {
+      return .unavailable(fallback, tokens: tokens)
     }
-    let hessian = try hessian(
-      module, statistics, routingWeighted: routingWeighted && module.expert != nil)
+    let hessian = try statistics.hessian(
+      of: module, routingWeighted: routingWeighted && module.expert != nil)
     do throws(QuantizationError) {
       let factor = try DampedFactor(
         of: hessian, relativeDamping: options.relativeDamping, columns: options.columns)
@@ -235,20 +259,20 @@ private enum SharedFactor {
       return .unavailable(fallback, tokens: tokens)
     }
   }
+}
 
-  private static func hessian(
-    _ module: LinearModule, _ statistics: CalibrationLayer, routingWeighted: Bool
-  ) throws -> SecondMoments {
+extension CalibrationLayer {
+  /// H = 2 S / n or 2 S_w / Σ w², without damping.
+  func hessian(of module: LinearModule, routingWeighted: Bool) throws -> SecondMoments {
     let (site, order) = (module.input, module.columns)
     guard routingWeighted else {
-      let sum = try statistics.sum(at: site, order: order)
-      return sum.scaled(by: 2 / Float(try statistics.tokens(at: site)))
+      return try sum(at: site, order: order).scaled(by: 2 / Float(try tokens(at: site)))
     }
-    guard let squares = try statistics.routingWeightSquares(at: site) else {
+    guard let squares = try routingWeightSquares(at: site) else {
       throw QuantizationInputError.noRoutingWeightedSums(layer: module.layer)
     }
-    let sum = try statistics.routingWeightedSum(at: site, order: order)
-    return sum.scaled(by: squares > 0 ? Float(2 / squares) : 0)
+    return try routingWeightedSum(at: site, order: order)
+      .scaled(by: squares > 0 ? Float(2 / squares) : 0)
   }
 }
 

@@ -19,7 +19,7 @@ public struct QuantizedStream: Sendable {
 /// A checkpoint with the modules of one layer quantized.
 struct LayerOverlay: WeightSource {
   let checkpoint: Checkpoint
-  let packed: [String: PackedMatrix]
+  let packed: [String: QuantizedWeight]
 
   var configuration: ModelConfiguration { checkpoint.configuration }
 

@@ -39,8 +39,9 @@ public struct ExpertMeasurement: Sendable {
   public static let conditionDamping = 0.01
 
   public var checkpoint: Checkpoint
-  /// Bits, rising.
-  public var levels: [Double]
+  public var levels: LevelSet
+  /// Neurons of a block of half levels and mixes.
+  public var blockSize = 32
   public var grids: GridFamily
   /// Folder of the calibration; without it there are neither losses nor routing scores.
   public var calibration: URL?
@@ -61,7 +62,7 @@ public struct ExpertMeasurement: Sendable {
   public var minimumTokens = 32
 
   public init(
-    checkpoint: Checkpoint, levels: [Double], grids: GridFamily, calibration: URL?,
+    checkpoint: Checkpoint, levels: LevelSet, grids: GridFamily, calibration: URL?,
     scores: Set<Score>
   ) {
     self.checkpoint = checkpoint
@@ -100,11 +101,14 @@ public struct ExpertMeasurement: Sendable {
     }
     var values: [String: [Double]] = [:]
     for score in scores { values[score.rawValue] = units.map { $0.scores[score] ?? 0 } }
-    return try SensitivityTable(units: units.map { $0.unit(bits: levels) }, scores: values)
+    return try SensitivityTable(
+      units: units.map { $0.unit(levels: levels.levels) }, scores: values,
+      neuronBlocks: levels.levels.contains { $0.parts.count > 1 }
+        ? NeuronBlocks(size: blockSize, levels: levels.levels) : nil)
   }
 
   var rounding: LevelRounding {
-    LevelRounding(grids: grids, error: error)
+    LevelRounding(grids: grids, error: error, blockSize: blockSize)
   }
 
   private func check() throws(MeasurementError) {
@@ -125,6 +129,11 @@ public struct ExpertMeasurement: Sendable {
       throw .needsExpertOutputSample(Sensitivity.expertOutput.rawValue)
     }
     if expertOutput != nil, granularity == .layer { throw .expertOutputOfLayers }
+    guard blockSize > 0 else { throw .badBlockSize(blockSize) }
+    if let mixed = levels.levels.first(where: { $0.parts.count > 1 }) {
+      if granularity == .projection { throw .mixedProjection(mixed.bits) }
+      if attention != .none { throw .mixedAttention(mixed.bits) }
+    }
   }
 
   /// `output`, and `pmq` where ε is not measured, need S_w.

@@ -51,8 +51,8 @@ struct LayerMeasurement {
           levels: [], scores: try scores(of: matrices, block: group.block))
       )
     }
-    for bits in options.levels {
-      let rounded = try options.rounding.rounded(modules, to: bits)
+    for level in options.levels.levels {
+      let rounded = try options.rounding.rounded(modules, to: level)
       for index in units.indices {
         let members = units[index].members
         var sums = members.reduce(LevelSums()) { sums, member in

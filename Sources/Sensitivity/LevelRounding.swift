@@ -45,16 +45,19 @@ struct RoundedModule {
 struct LevelRounding {
   var grids: GridFamily
   var error: ExpertMeasurement.WeightError
+  /// Neurons of a block.
+  var blockSize: Int
 
   /// Rounds the matrices of one block together.
   ///
   /// - Parameters:
   ///   - modules: Gate, up and down of an MLP, or the projections of attention.
-  ///   - level: Bits per weight.
+  ///   - level: Bits of all of them, or of shares of an expert's neurons.
   /// - Returns: One for each module.
-  /// - Throws: ``MeasurementError/unsupportedLevel(_:)``, ``QuantizationError``.
-  func rounded(_ modules: [ModuleInput], to level: Double) throws -> [RoundedModule] {
-    let grid = try grid(level)
+  /// - Throws: ``MeasurementError/mixedAttention(_:)``, ``QuantizationError``.
+  func rounded(_ modules: [ModuleInput], to level: LevelMix) throws -> [RoundedModule] {
+    guard level.parts.count == 1 else { return try mixed(modules, level) }
+    let grid = try grids.grid(bits: level.parts[0].bits)
     return try modules.map { module in
       let packed = try packed(module, grid)
       return RoundedModule(
@@ -63,11 +66,62 @@ struct LevelRounding {
     }
   }
 
-  private func grid(_ level: Double) throws -> AffineGrid {
-    guard let bits = Int(exactly: level), (1...8).contains(bits) else {
-      throw MeasurementError.unsupportedLevel(level)
+  /// An expert with its neurons in slices, as it would be stored.
+  private func mixed(
+    _ modules: [ModuleInput], _ level: LevelMix
+  ) throws -> [RoundedModule] {
+    guard modules.count == 3, modules[0].module.block != nil else {
+      throw MeasurementError.mixedAttention(level.bits)
     }
-    return try grids.grid(bits: bits)
+    let weights = GatedWeights(
+      gate: modules[0].weights, up: modules[1].weights, down: modules[2].weights)
+    let split = level.split(neurons: weights.neurons, blockSize: blockSize)
+      .map { (bits: $0.bits, neurons: $0.neurons) }
+    let expert = try expert(
+      weights, modules, split: split, order: order(of: weights, modules, split))
+    // The order of the neurons is stored once, beside gate.
+    let orderBits = MixedExpert.permutationBits(neurons: weights.neurons, slices: split.count)
+    return [expert.gate, expert.up, expert.down].enumerated().map { index, sliced in
+      RoundedModule(
+        weights: sliced.dequantized(), codeBits: Double(sliced.codeBits),
+        metadataBits: Double(sliced.metadataBits + (index == 0 ? orderBits : 0)))
+    }
+  }
+
+  private func order(
+    of weights: GatedWeights, _ modules: [ModuleInput], _ split: [(bits: Int, neurons: Int)]
+  ) throws(QuantizationError) -> NeuronOrder {
+    let bits = split.map(\.bits)
+    guard let input = modules[0].moments, let hidden = modules[2].moments,
+      let low = bits.min(), let high = bits.max()
+    else { return .identity(weights.neurons) }
+    return try NeuronLosses.order(
+      of: weights,
+      moments: GatedMoments(
+        input: GatedMoments.Site(sum: input.sum, tokens: input.tokens),
+        hidden: GatedMoments.Site(sum: hidden.sum, tokens: hidden.tokens)),
+      rank: low...high, family: grids)
+  }
+
+  private func expert(
+    _ weights: GatedWeights, _ modules: [ModuleInput], split: [(bits: Int, neurons: Int)],
+    order: NeuronOrder
+  ) throws(QuantizationError) -> MixedExpert {
+    guard case .gptq(let options, let minimumTokens) = error else {
+      return try MixedExpert(rounding: weights, order: order, split: split, family: grids)
+    }
+    return try MixedExpert.solving(
+      weights, order: order, split: split, family: grids, options: options,
+      input: solving(modules[0], minimumTokens), hidden: solving(modules[2], minimumTokens)
+    ).expert
+  }
+
+  private func solving(_ input: ModuleInput, _ minimumTokens: Int) -> MixedExpert.Solving {
+    guard let moments = input.moments else { return .nearest(.roundToNearestWithoutTokens) }
+    if let fallback = RoundingFallback(tokens: moments.tokens, minimum: minimumTokens) {
+      return .nearest(fallback)
+    }
+    return .hessian(moments.sum.scaled(by: 2 / Float(moments.tokens)))
   }
 
   private func packed(

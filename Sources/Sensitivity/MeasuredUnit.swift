@@ -34,12 +34,12 @@ struct MeasuredUnit {
     return unit
   }
 
-  /// The unit as tables have it; `bits` are those of the levels.
-  func unit(bits: [Double]) -> BitAllocation.Unit {
+  /// The unit as tables have it.
+  func unit(levels choices: [LevelMix]) -> BitAllocation.Unit {
     BitAllocation.Unit(
       id: id, layer: layer, expert: block?.expert, projection: projection?.rawValue,
       weights: weights, tie: tie, hasFewTokens: hasFewTokens,
-      levels: zip(bits, levels).map { $1.level(bits: $0, weights: weights) })
+      levels: zip(choices, levels).map { $1.level($0, weights: weights) })
   }
 }
 

@@ -141,7 +141,10 @@ public enum MeasurementError: Error, Equatable, CustomStringConvertible {
   case expertOutputOfLayers
   case unknownName(String, of: String, allowed: [String])
   case gradientScale
-  case unsupportedLevel(Double)
+  /// Neurons have gate, up and down together.
+  case mixedProjection(Double)
+  case mixedAttention(Double)
+  case badBlockSize(Int)
   case badExponent(String, Double)
 
   public var description: String {
@@ -163,8 +166,14 @@ public enum MeasurementError: Error, Equatable, CustomStringConvertible {
       "There is no \(kind) '\(name)'; use one of \(allowed.joined(separator: ", "))."
     case .gradientScale:
       "Scale 'gradient' needs gradients, which are not computed yet; use 'relative' or 'none'."
-    case .unsupportedLevel(let bits):
-      "Levels are whole bits from 1 to 8, got \(bits)."
+    case .mixedProjection(let bits):
+      "The level \(bits) gives the neurons of an expert different bits, and projections are decided "
+        + "alone; use granularity 'expert' or 'layer', or whole levels."
+    case .mixedAttention(let bits):
+      "The level \(bits) gives the neurons of an expert different bits, and attention has none; "
+        + "measure without attention, or with whole levels."
+    case .badBlockSize(let size):
+      "A block has at least one neuron, got \(size)."
     case .badExponent(let name, let value):
       "Exponent \(name) must be a finite number >= 0, got \(value)."
     }

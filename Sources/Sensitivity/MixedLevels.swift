@@ -105,7 +105,8 @@ public struct MixedLevels: Sendable {
     }
     let rounded = try MixedExpert.roundedDown(
       weights.down, order: order, split: slices.map { ($0.bits, $0.neurons) }, family: family)
-    let error = MixedExpert.joined(rounded, order: order).minus(weights.down)
+    let error = SlicedMatrix(rounded, along: .columns, order: order.neurons).dequantized()
+      .minus(weights.down)
     return sum
       + ProxyLoss.total(of: error, under: moments.hidden.sum) / Double(moments.hidden.tokens)
   }

@@ -15,6 +15,15 @@ import MoEModels
 extension NeuronTable {
   static let format = "assay.neuron-table"
 
+  /// Whether a file is a neuron table; others may be tables of units.
+  ///
+  /// - Parameter url: An HDF5 file.
+  /// - Returns: Whether it says so.
+  /// - Throws: ``HDF5Error``.
+  public static func isNeuronTable(_ url: URL) throws(HDF5Error) -> Bool {
+    try HDF5Reader(url).textAttribute("format") == format
+  }
+
   /// Writes the table; experts of a layer must follow each other.
   ///
   /// - Parameter url: The file.

@@ -1,6 +1,7 @@
 import BitAllocation
 import Foundation
 import HDF5
+import JSON
 import MoEModels
 
 /// Tables as HDF5 arrays: unit × level, not one object a unit. Version 1.2:
@@ -13,6 +14,7 @@ import MoEModels
 ///     loss, metadata_bits                         f64 [units, levels]; NaN where not measured
 ///     sensitivities/<name>, resources/<name>      f64 [units, levels]; NaN where not known
 ///     scores/<name>                               f64 [units]
+///     neuron_blocks                               u8: JSON; absent if all levels are whole
 ///
 /// Before 1.2 there were whole experts only, which shared their levels; in place of `id` and
 /// `expert` they have `units/block`, i64: index of the routed expert; -1 the shared expert; -2 the
@@ -51,6 +53,9 @@ extension SensitivityTable {
     for (name, values) in scores.sorted(by: { $0.key < $1.key }) {
       try file.write(values, to: "scores/\(name)")
     }
+    if let neuronBlocks {
+      try file.write(Array(CanonicalJSON.data(neuronBlocks.json)), to: "neuron_blocks")
+    }
     try file.finish()
   }
 
@@ -83,7 +88,8 @@ extension SensitivityTable {
       }
     }
     try self.init(
-      units: units, scores: try file.numbers(in: "scores", count: units.count))
+      units: units, scores: try file.numbers(in: "scores", count: units.count),
+      neuronBlocks: try file.neuronBlocks())
   }
 }
 
@@ -133,6 +139,17 @@ extension HDF5Reader {
     guard version.hasPrefix("1.") else {
       throw .wrongFormat(
         path: path, expected: "\(SensitivityTable.format) 1.x", found: "\(format) \(version)")
+    }
+  }
+
+  fileprivate func neuronBlocks() throws -> NeuronBlocks? {
+    guard contains("neuron_blocks") else { return nil }
+    let text: [UInt8] = try read("neuron_blocks")
+    do {
+      return try NeuronBlocks(json: try JSONParser.parse(Data(text)))
+    } catch {
+      throw HDF5Error.wrongFormat(
+        path: path, expected: "neuron_blocks as JSON", found: "\(error)")
     }
   }
 

@@ -71,3 +71,33 @@ extension [Float] {
     }
   }
 }
+
+extension Matrix {
+  /// self - other, element by element.
+  public func minus(_ other: Matrix) -> Matrix {
+    precondition(
+      rows == other.rows && columns == other.columns,
+      "[\(rows), \(columns)] against [\(other.rows), \(other.columns)]")
+    let (a, b) = (storage, other.storage)
+    let difference = [Float](unsafeUninitializedCapacity: a.count) { target, count in
+      for index in a.indices { target[index] = a[index] - b[index] }
+      count = a.count
+    }
+    return Matrix(rows: rows, columns: columns, storage: difference)
+  }
+
+  /// Σ of the squares, in double precision: eight sums side by side, then theirs.
+  public var squaredNorm: Double {
+    storage.withUnsafeBufferPointer { values in
+      var sums = SIMD8<Double>()
+      let whole = values.count & ~7
+      for start in stride(from: 0, to: whole, by: 8) {
+        for lane in 0..<8 {
+          let value = Double(values[start + lane])
+          sums[lane] += value * value
+        }
+      }
+      return values[whole...].reduce(sums.sum()) { $0 + Double($1) * Double($1) }
+    }
+  }
+}

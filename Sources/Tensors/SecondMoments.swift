@@ -165,6 +165,19 @@ public enum SecondMoments: Sendable, Equatable {
   }
 }
 
+extension SecondMoments {
+  /// Channels rearranged: element (i, j) of the result is (positions[i], positions[j]).
+  ///
+  /// Blocks do not stay blocks: of them comes a full matrix.
+  public func permuted(by positions: [Int]) -> SecondMoments {
+    switch self {
+    case .full(let matrix): .full(matrix.permuted(by: positions))
+    case .blockDiagonal: .full(dense.permuted(by: positions))
+    case .diagonal(let values): .diagonal(positions.map { values[$0] })
+    }
+  }
+}
+
 extension SymmetricMatrix {
   /// Every element times `factor`.
   public func scaled(by factor: Float) -> SymmetricMatrix {

@@ -1,6 +1,8 @@
 import ArgumentParser
+import BitAllocation
 import Experiments
 import Foundation
+import JSON
 
 /// Options of single steps that are parameters of specs take the values that specs allow.
 enum SpecRange {
@@ -24,29 +26,29 @@ enum SpecRange {
     try require(range.contains(value), option, "\(value)", text(range))
   }
 
-  /// Bits of levels, which specs want rising.
+  /// A level set, as specs have it.
   ///
   /// - Parameters:
-  ///   - text: Whole numbers, separated by commas.
+  ///   - text: A set's name, bits separated by commas, or a JSON list.
   ///   - option: Its name on the command line.
-  /// - Returns: The bits.
-  /// - Throws: `ValidationError`.
-  static func levels(_ text: String, _ option: String) throws -> [Int] {
-    guard case .levels(let range) = kind("allocation.levels") else {
-      preconditionFailure("allocation.levels are no levels")
-    }
-    let levels = try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
-      guard let bits = Int(part), range.contains(bits) else {
+  /// - Returns: The levels.
+  /// - Throws: ``ValidationError``.
+  static func levels(_ text: String, _ option: String) throws -> LevelSet {
+    do {
+      if text.hasPrefix("[") { return try LevelSet(json: JSONParser.parse(text)) }
+      guard text.first?.isNumber ?? false else { return try LevelSet(json: .string(text)) }
+      let bits = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      if let wrong = bits.first(where: { Double($0) == nil }) {
         throw ValidationError(
-          "\(option) \(text): '\(part)' is no whole number from \(range.lowerBound) to "
-            + "\(range.upperBound); name bits, such as 2,3,4.")
+          "'\(wrong)' is no number of bits; name a set, or bits such as 2,2.5,3.")
       }
-      return bits
-    }
-    for (bits, next) in zip(levels, levels.dropFirst()) where next <= bits {
-      throw ValidationError("\(option) \(text): levels must increase; \(next) follows \(bits).")
-    }
-    return levels
+      let values = bits.compactMap { Double($0) }
+      for (value, next) in zip(values, values.dropFirst()) where next <= value {
+        throw ValidationError(
+          "levels must rise; \(CanonicalJSON.number(next)) follows \(CanonicalJSON.number(value)).")
+      }
+      return try LevelSet(bits: values)
+    } catch { throw ValidationError("\(option) \(text): \(error)") }
   }
 
   private static func kind(_ path: String) -> ParameterKind {

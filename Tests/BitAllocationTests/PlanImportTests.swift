@@ -46,12 +46,23 @@ struct PlanImportTests {
       #"{"plan": 3}"#, .plan, fails: unexpected("/plan", "a number", "an object {unit: bits}"))
     expect(
       #"{"plan": {"a/b": "3"}}"#, .plan,
-      fails: unexpected("/plan/a~1b", "a string", "a number of bits"))
+      fails: unexpected("/plan/a~1b", "a string", "a number of bits, or slices of neurons"))
     expect(
       #"{"a": -1}"#, .plan, fails: unexpected("/a", "-1 bits", "a finite number above 0"))
     expect("{}", .plan, fails: .noUnits(expected: "an object {unit: bits}"))
     expect("", .plan, fails: .notJSON("the file is empty."))
     #expect(throws: PlanImportError.self) { try plan(#"{"a": 1, "a": 2}"#, .plan) }
+    expect(
+      #"{"a": [{"bits": 4, "neurons": 0}]}"#, .plan,
+      fails: unexpected("/a/0", "an object", #"a slice such as {"bits": 4, "neurons": 96}"#))
+  }
+
+  @Test("slices of neurons count by their mean bits")
+  func slices() throws {
+    let text = #"{"plan": {"a": [{"bits": 4, "neurons": 32}, {"bits": 2, "neurons": 96}], "b": 3}}"#
+    #expect(
+      try Plan(importing: Data(text.utf8), as: .plan)
+        == Plan(entries: [.init(unit: "a", bits: 2.5), .init(unit: "b", bits: 3)]))
   }
 
   @Test("lines of unit and bits are read with and without heading, blanks and carriage returns")

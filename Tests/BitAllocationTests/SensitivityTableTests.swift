@@ -67,7 +67,7 @@ struct SensitivityTableTests {
     let error = refusal("\"version\"", "\"color\": 1, \"version\"")
     #expect(
       error?.description
-        == "Unknown key \"color\" at /. Allowed: format, version, units, scores.")
+        == "Unknown key \"color\" at /. Allowed: format, version, units, scores, neuronBlocks.")
   }
 
   @Test("bad numbers are refused by unit and level")

@@ -58,16 +58,16 @@ import Testing
         "/axes/b/values/0: 1.5 is out of range"
       ),
       (
-        #""axes": {"l": {"path": "allocation.levels", "values": [[2, 2.5]]}}"#,
-        "/axes/l/values/0/1: The level 2.5"
+        #""axes": {"l": {"path": "allocation.levels", "values": [[2, 2.25]]}}"#,
+        "/axes/l/values/0: 2.25 bits are neither whole nor half"
       ),
       (
-        #""axes": {"l": {"path": "allocation.levels", "values": ["paper"]}}"#,
-        "/axes/l/values/0: The named level set"
+        #""axes": {"l": {"path": "allocation.levels", "values": ["papre"]}}"#,
+        "/axes/l/values/0: Unknown level set \"papre\". Did you mean \"paper\"?"
       ),
       (
         #""axes": {"l": {"path": "allocation.levels", "values": [[3, 2]]}}"#,
-        "/axes/l/values/0: Levels must increase"
+        "/axes/l/values/0/0: Levels must rise in bits: 2, 3"
       ),
       (
         #""axes": {"l": {"path": "evaluation.tasks", "values": ["x"]}}"#,
@@ -152,7 +152,7 @@ import Testing
           hessianStream: .fullPrecision, routingWeighted: false))
     let allocation = try #require(point.allocation)
     #expect((allocation.allocator, allocation.granularity) == ("uniform", "expert"))
-    #expect(allocation.levels == [2, 3, 4] && allocation.law == nil)
+    #expect(allocation.levels.json == [2, 3, 4] && allocation.law == nil)
     #expect((allocation.scale, allocation.scope) == ("relative", "model"))
     #expect(allocation.fitness == .surrogate && allocation.fitnessText == nil)
     #expect(point.budget?.attention == 4 && point.budget?.experts == 3)

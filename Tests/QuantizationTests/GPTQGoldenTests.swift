@@ -93,7 +93,7 @@ struct GPTQGoldenTests {
     let factor = try DampedFactor(
       of: GoldenCase.hessian, relativeDamping: 0.01, columns: row.columns)
     let solver = ColumnSolver<Double>(grid: try row.grid, options: row.options, factor: factor)
-    let solved = try solver.solve([GoldenCase.weights], rows: 0..<3)[0]
+    let solved = try solver.solve([GoldenCase.weights], rows: 0..<3)[0][0]
     for (index, codes) in row.codes.enumerated() {
       #expect((0..<8).map { solved.tile.code(row: index, column: $0) } == codes)
     }

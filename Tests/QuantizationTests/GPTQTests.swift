@@ -42,7 +42,7 @@ struct GPTQTests {
     let solver = ColumnSolver<Double>(grid: grid, options: GPTQOptions(), factor: factor)
     let rows = 0..<min(shape.rows, 16)
     let lanes = problem.weights.lanes(ofRows: rows).map { SIMD16<Double>($0) }
-    let solved = try solver.solve([lanes], rows: rows)[0]
+    let solved = try solver.solve([lanes], rows: rows)[0][0]
     let mean = problem.hessian.trace / Double(shape.columns)
     let reference = try textbook(
       lanes, problem.hessian, damping: 0.01 * mean, grid: grid, rows: rows)

@@ -30,7 +30,7 @@ import Testing
       checkpoint,
       method: QuantizationMethod(
         solver: .gptq(options, minimumTokens: 4), grids: GridFamily(groupSize: 8, symmetric: false)),
-      calibration: calibration.url, bits: { $0.unit == nil ? 4 : 3 }
+      calibration: calibration.url, level: { .bits($0.unit == nil ? 4 : 3) }
     ).write(to: target.url)
 
     let configuration = checkpoint.configuration
@@ -69,7 +69,7 @@ import Testing
     _ = try ModelQuantizer(
       checkpoint, method: method, calibration: nil,
       stream: QuantizedStream(sample: sample, options: CalibrationOptions(), precision: .f32),
-      bits: { _ in 3 }
+      level: { _ in .bits(3) }
     ).write(to: streamed.url)
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: streamed.url.path).sorted()
@@ -105,7 +105,7 @@ import Testing
       method: QuantizationMethod(
         solver: .gptq(GPTQOptions(), minimumTokens: 25),
         grids: GridFamily(groupSize: 8, symmetric: false)),
-      calibration: calibration.url, bits: { _ in 3 }
+      calibration: calibration.url, level: { _ in .bits(3) }
     ).write(to: target.url)
     let experts = reports.filter { $0.unit != nil }
     #expect(experts.contains { ($0.calibrationTokens ?? 0) < 25 })

@@ -37,7 +37,8 @@ struct ModelQuantizerTests {
     let model = try TinyMixtral()
     let target = try model.subfolder("quantized")
     _ = try ModelQuantizer(
-      model.checkpoint, method: method(.roundToNearest), calibration: nil, bits: mixedBits
+      model.checkpoint, method: method(.roundToNearest), calibration: nil,
+      level: { .bits(mixedBits($0)) }
     ).write(to: target)
     let quantized = try QuantizedCheckpoint(target)
     for module in modules(of: model) {
@@ -55,7 +56,7 @@ struct ModelQuantizerTests {
     let (target, calibration) = (try model.subfolder("quantized"), try model.calibrate())
     _ = try ModelQuantizer(
       model.checkpoint, method: method(.gptq(GPTQOptions(), minimumTokens: 1), symmetric: true),
-      calibration: calibration, bits: mixedBits
+      calibration: calibration, level: { .bits(mixedBits($0)) }
     ).write(to: target)
     let quantized = try QuantizedCheckpoint(target)
     for module in modules(of: model) {
@@ -77,7 +78,7 @@ struct ModelQuantizerTests {
     let target = try model.subfolder("quantized")
     _ = try ModelQuantizer(
       model.checkpoint, method: method(solver), calibration: try model.calibrate()
-    ) { _ in 3 }.write(to: target)
+    ) { _ in .bits(3) }.write(to: target)
     let quantized = Set(modules(of: model).map(\.tensor))
     let file = try SafeTensorsFile(target.appending(path: QuantizedCheckpoint.fileName))
     #expect(try QuantizedCheckpoint(target).quantizedWeights == quantized.sorted())
@@ -100,7 +101,8 @@ struct ModelQuantizerTests {
     let model = try TinyMixtral()
     let calibration = try model.calibrate()
     let reports = try ModelQuantizer(
-      model.checkpoint, method: method(solver), calibration: calibration, bits: mixedBits
+      model.checkpoint, method: method(solver), calibration: calibration,
+      level: { .bits(mixedBits($0)) }
     ).write(to: try model.subfolder("quantized"))
     let modules = modules(of: model)
     #expect(reports.map(\.module) == modules.map(\.tensor))
@@ -113,7 +115,7 @@ struct ModelQuantizerTests {
       reports.reduce(0) { $0 + $1.metadataBits }
         == modules.reduce(0) { $0 + $1.weights / 32 * (16 + mixedBits($1)) })
     for (report, module) in zip(reports, modules) {
-      #expect(report.bits == mixedBits(module))
+      #expect(report.bits == Double(mixedBits(module)))
       #expect(report.fallback == nil)
       let layer = try CalibrationLayer(module.layer, in: calibration, experts: 4)
       #expect(
@@ -132,7 +134,7 @@ struct ModelQuantizerTests {
     let reports = try ModelQuantizer(
       model.checkpoint, method: method(.gptq(GPTQOptions(), minimumTokens: 1)),
       calibration: calibration
-    ) { _ in 3 }.write(to: target)
+    ) { _ in .bits(3) }.write(to: target)
     let quantized = try QuantizedCheckpoint(target)
     for (report, module) in zip(reports, modules(of: model)) {
       let layer = try CalibrationLayer(module.layer, in: calibration, experts: 4)
@@ -161,7 +163,7 @@ struct ModelQuantizerTests {
       let target = try model.subfolder("quantized-\(solver)")
       _ = try ModelQuantizer(
         model.checkpoint, method: method(solver), calibration: calibration
-      ) { _ in bits }.write(to: target)
+      ) { _ in .bits(bits) }.write(to: target)
       let quantized = try QuantizedCheckpoint(target)
       return try modules(of: model).reduce(0.0) { loss, module in
         let layer = try CalibrationLayer(module.layer, in: calibration, experts: 4)
@@ -183,7 +185,8 @@ struct ModelQuantizerTests {
     let files = try ["one", "two"].map { name in
       let target = try model.subfolder(name)
       _ = try ModelQuantizer(
-        model.checkpoint, method: method(solver), calibration: calibration, bits: mixedBits
+        model.checkpoint, method: method(solver), calibration: calibration,
+        level: { .bits(mixedBits($0)) }
       ).write(to: target)
       return try Data(contentsOf: target.appending(path: QuantizedCheckpoint.fileName))
     }
@@ -199,7 +202,7 @@ struct ModelQuantizerTests {
       let target = try model.subfolder("quantized-\(bits)")
       _ = try ModelQuantizer(
         model.checkpoint, method: method(solver), calibration: calibration
-      ) { _ in bits }.write(to: target)
+      ) { _ in .bits(bits) }.write(to: target)
       let logits = try model.logits(of: ModelFolder(target).weights)
       #expect(logits.count == full.count)
       #expect(!logits.contains { !$0.isFinite })
@@ -252,7 +255,7 @@ struct ModelQuantizerTests {
     let reports = try ModelQuantizer(
       model.checkpoint, method: method(.gptq(GPTQOptions(), minimumTokens: 1)),
       calibration: calibration
-    ) { _ in 3 }.write(to: target)
+    ) { _ in .bits(3) }.write(to: target)
     let quantized = try QuantizedCheckpoint(target)
     let grid = try AffineGrid(bits: 3, groupSize: 32, symmetric: false)
     for (report, module) in zip(reports, modules(of: model)) {
@@ -284,7 +287,7 @@ struct ModelQuantizerTests {
     #expect(throws: QuantizationError.unsupportedBits(9)) {
       try ModelQuantizer(
         model.checkpoint, method: method(.roundToNearest), calibration: nil
-      ) { $0.layer == 1 ? 9 : 4 }.write(to: target)
+      ) { .bits($0.layer == 1 ? 9 : 4) }.write(to: target)
     }
     #expect(try FileManager.default.contentsOfDirectory(atPath: target.path).isEmpty)
   }
@@ -296,7 +299,7 @@ struct ModelQuantizerTests {
     let error = #expect(throws: HDF5Error.self) {
       try ModelQuantizer(
         model.checkpoint, method: method(.gptq(GPTQOptions(), minimumTokens: 1)), calibration: empty
-      ) { _ in 4 }.write(to: try model.subfolder("quantized"))
+      ) { _ in .bits(4) }.write(to: try model.subfolder("quantized"))
     }
     #expect("\(try #require(error))".hasPrefix(CalibrationLayer.url(0, in: empty).path))
   }

@@ -16,7 +16,8 @@ struct ExpertMeasurementTests {
     scores: Set<ExpertMeasurement.Score> = []
   ) -> ExpertMeasurement {
     ExpertMeasurement(
-      checkpoint: checkpoint, levels: levels, grids: GridFamily(groupSize: 32, symmetric: false),
+      checkpoint: checkpoint, levels: levelSet(levels),
+      grids: GridFamily(groupSize: 32, symmetric: false),
       calibration: calibration, scores: scores)
   }
 
@@ -158,7 +159,8 @@ struct ExpertMeasurementTests {
     let folder = try TemporaryFolder()
     let small = try SmallModel(in: folder)
     let table = try ExpertMeasurement(
-      checkpoint: small.checkpoint, levels: [4], grids: GridFamily(groupSize: 4, symmetric: false),
+      checkpoint: small.checkpoint, levels: levelSet([4]),
+      grids: GridFamily(groupSize: 4, symmetric: false),
       calibration: nil,
       scores: [.weightOutlier]
     ).table()

@@ -21,7 +21,8 @@ struct MixedLevelsTests {
     let statistics = try CalibrationLayer(layer, in: calibration, experts: 4)
     let modules = model.checkpoint.configuration.gatedBlocks(layer: layer)[expert].modules
     let table = try ExpertMeasurement(
-      checkpoint: model.checkpoint, levels: [3], grids: GridFamily(groupSize: 20, symmetric: false),
+      checkpoint: model.checkpoint, levels: levelSet([3]),
+      grids: GridFamily(groupSize: 20, symmetric: false),
       calibration: calibration, scores: []
     ).table()
     let unit = try #require(table.units.first { $0.id == "layers.\(layer).experts.\(expert)" })
@@ -47,6 +48,56 @@ struct MixedLevelsTests {
     let loss = try #require(entry.loss) / energy
     // Sums over rows in another order.
     #expect(abs(loss / (try #require(table.loss)) - 1) < 1e-12)
+  }
+
+  @Test("tables of experts hold half levels and mixes as stored slices lose and cost them")
+  func inTables() throws {
+    let (model, folder) = (try TinyMixtral(), try TemporaryFolder())
+    let calibration = try model.calibrate(tokens: 60, in: folder)
+    let set = try levels()
+    let table = try ExpertMeasurement(
+      checkpoint: model.checkpoint, levels: set, grids: family, calibration: calibration,
+      scores: []
+    ).table()
+    #expect(table.neuronBlocks?.size == 32)
+    #expect(table.neuronBlocks?.mixes == set.levels.filter { $0.parts.count == 3 })
+    let statistics = try CalibrationLayer(1, in: calibration, experts: 4)
+    let energy = statistics.outputEnergy / Double(statistics.tokens)
+    for expert in 0..<4 {
+      let unit = try #require(table.units.first { $0.id == "layers.1.experts.\(expert)" })
+      #expect(unit.levels.map(\.bits) == set.levels.map(\.bits))
+      let modules = model.checkpoint.configuration.gatedBlocks(layer: 1)[expert].modules
+      let mixed = try MixedLevels(
+        GatedWeights(of: modules, from: model.checkpoint),
+        moments: GatedMoments(of: modules, statistics), levels: set, family: family)
+      for (level, found) in zip(set.levels, unit.levels) {
+        let entry = try mixed.entry(of: level)
+        #expect(found.codeBits == Double(entry.codeBits))
+        #expect(found.metadataBits == Double(entry.metadataBits))
+        #expect(abs((try #require(found.loss)) * energy / (try #require(entry.loss)) - 1) < 1e-5)
+      }
+    }
+    let url = folder.url.appending(path: "table.h5")
+    try table.write(to: url)
+    #expect(try SensitivityTable(hdf5: url) == table)
+    #expect(try SensitivityTable(json: table.json()) == table)
+  }
+
+  @Test("with GPTQ's error a half level lies between its neighbours, and below that of rounding")
+  func gptq() throws {
+    let (model, folder) = (try TinyMixtral(), try TemporaryFolder())
+    let calibration = try model.calibrate(tokens: 120, in: folder)
+    var measurement = ExpertMeasurement(
+      checkpoint: model.checkpoint, levels: levelSet([2, 2.5, 3]), grids: family,
+      calibration: calibration, scores: [])
+    let rounded = try measurement.table()
+    measurement.error = .gptq
+    let solved = try measurement.table()
+    for (a, b) in zip(rounded.units, solved.units) {
+      let losses = try b.levels.map { try #require($0.loss) }
+      #expect(losses[0] > losses[1] && losses[1] > losses[2], "\(b.id)")
+      #expect(losses[1] < (try #require(a.levels[1].loss)), "\(b.id)")
+    }
   }
 
   @Test("half levels and mixes lose and cost what the stored slices do", arguments: 0..<2)

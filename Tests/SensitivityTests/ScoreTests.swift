@@ -1,3 +1,4 @@
+import BitAllocation
 import Calibration
 import Checkpoints
 import Foundation
@@ -14,7 +15,8 @@ struct ScoreTests {
     _ model: TinyMixtral, _ calibration: URL?, _ scores: Set<ExpertMeasurement.Score>
   ) -> ExpertMeasurement {
     ExpertMeasurement(
-      checkpoint: model.checkpoint, levels: [4], grids: GridFamily(groupSize: 32, symmetric: false),
+      checkpoint: model.checkpoint, levels: levelSet([4]),
+      grids: GridFamily(groupSize: 32, symmetric: false),
       calibration: calibration, scores: scores)
   }
 
@@ -131,7 +133,8 @@ struct ScoreTests {
 struct MeasurementRefusalTests {
   private func measurement(_ model: TinyMixtral, _ calibration: URL?) -> ExpertMeasurement {
     ExpertMeasurement(
-      checkpoint: model.checkpoint, levels: [4], grids: GridFamily(groupSize: 32, symmetric: false),
+      checkpoint: model.checkpoint, levels: levelSet([4]),
+      grids: GridFamily(groupSize: 32, symmetric: false),
       calibration: calibration, scores: [])
   }
 
@@ -209,11 +212,17 @@ struct MeasurementRefusalTests {
     ) { try ExpertMeasurement.Scale(named: "x") }
     let (model, folder) = (try TinyMixtral(), try TemporaryFolder())
     var measurement = measurement(model, try model.calibrate(tokens: 20, in: folder))
-    for bits in [0, 2.25, 9, .nan] as [Double] {
-      measurement.levels = [bits]
-      #expect(throws: MeasurementError.self) { try measurement.table() }
-    }
-    measurement.levels = [4]
+    measurement.levels = LevelSet.paper
+    measurement.granularity = .projection
+    #expect(throws: MeasurementError.mixedProjection(2.5)) { try measurement.table() }
+    measurement.granularity = .expert
+    measurement.attention = .tied
+    #expect(throws: MeasurementError.mixedAttention(2.5)) { try measurement.table() }
+    measurement.attention = .none
+    measurement.blockSize = 0
+    #expect(throws: MeasurementError.badBlockSize(0)) { try measurement.table() }
+    measurement.blockSize = 32
+    measurement.levels = levelSet([4])
     measurement.pmq.error = -1
     #expect(throws: MeasurementError.badExponent("γ of pmq", -1)) { try measurement.table() }
   }

@@ -33,7 +33,7 @@ struct SensitivityTableFileTests {
   func measured(granularity: ExpertMeasurement.Granularity) throws {
     let (model, folder) = (try TinyMixtral(), try TemporaryFolder())
     var measurement = ExpertMeasurement(
-      checkpoint: model.checkpoint, levels: [1, 2, 3],
+      checkpoint: model.checkpoint, levels: levelSet([1, 2, 3]),
       grids: GridFamily(groupSize: 32, symmetric: true),
       calibration: try model.calibrate(
         tokens: 1, in: folder, options: CalibrationOptions(routingWeighted: true)),

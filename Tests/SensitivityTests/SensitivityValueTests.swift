@@ -23,7 +23,7 @@ struct SensitivityValueTests {
 
   private func measurement(_ levels: [Double] = [1, 3]) -> ExpertMeasurement {
     ExpertMeasurement(
-      checkpoint: model.checkpoint, levels: levels,
+      checkpoint: model.checkpoint, levels: levelSet(levels),
       grids: GridFamily(groupSize: 32, symmetric: false),
       calibration: calibration, scores: [])
   }

@@ -11,12 +11,34 @@ extension PlanReader {
     }
     for (unit, value) in object.members {
       let place = pointer.appending(unit)
-      guard let bits = value.doubleValue else {
-        throw Self.unexpected(value, at: place, expected: "a number of bits")
+      let ofSlices = try Self.meanBits(ofSlices: value, at: place)
+      guard let bits = value.doubleValue ?? ofSlices else {
+        throw Self.unexpected(
+          value, at: place, expected: "a number of bits, or slices of neurons")
       }
       try add(unit, bits, at: place.description)
     }
     guard !entries.isEmpty else { throw .noUnits(expected: expected) }
+  }
+
+  /// Of `[{"bits": 4, "neurons": 96}, …]`; nil for what is no list.
+  private static func meanBits(
+    ofSlices value: JSONValue, at pointer: JSONPointer
+  ) throws(PlanImportError) -> Double? {
+    guard let list = value.arrayValue, !list.isEmpty else { return nil }
+    var (bits, neurons) = (0.0, 0.0)
+    for (index, slice) in list.enumerated() {
+      guard let width = slice["bits"]?.intValue, let count = slice["neurons"]?.intValue,
+        (1...8).contains(width), count > 0
+      else {
+        throw unexpected(
+          slice, at: pointer.appending(index),
+          expected: "a slice such as {\"bits\": 4, \"neurons\": 96}")
+      }
+      bits += Double(width) * Double(count)
+      neurons += Double(count)
+    }
+    return bits / neurons
   }
 
   mutating func readMatrix(_ data: Data, at pointer: JSONPointer) throws(PlanImportError) {

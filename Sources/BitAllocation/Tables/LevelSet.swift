@@ -1,4 +1,4 @@
-import JSON
+public import JSON
 
 /// A level that a unit can have, as shares of its neuron blocks at whole bits (DECISIONS: Levels,
 /// Half levels).
@@ -113,12 +113,20 @@ public struct LevelSet: Sendable, Equatable {
   /// Whole and half levels; for lists that are known to be valid.
   private static func known(_ bits: [Double]) -> LevelSet {
     do {
-      var levels: [LevelMix] = []
-      for value in bits { levels.append(try LevelMix(bits: value)) }
-      return try LevelSet(levels)
+      return try LevelSet(bits: bits)
     } catch {
       preconditionFailure("\(error)")
     }
+  }
+
+  /// Whole and half levels.
+  ///
+  /// - Parameter bits: Multiples of ½ from 1 to 8.
+  /// - Throws: ``LevelSetError``.
+  public init(bits: [Double]) throws(LevelSetError) {
+    var levels: [LevelMix] = []
+    for value in bits { levels.append(try LevelMix(bits: value)) }
+    try self.init(levels)
   }
 
   /// Whole bits that the levels are made of, rising.
@@ -158,6 +166,14 @@ extension LevelSet {
   }
 }
 
+extension LevelSet: Codable {
+  public init(from decoder: any Decoder) throws {
+    try self.init(json: JSONValue(from: decoder))
+  }
+
+  public func encode(to encoder: any Encoder) throws { try json.encode(to: encoder) }
+}
+
 extension LevelMix {
   fileprivate init(json: JSONValue, place: String) throws(LevelSetError) {
     if let bits = json.doubleValue {
@@ -181,7 +197,7 @@ extension LevelMix {
   }
 
   /// A number for a whole or half level, else an object of shares.
-  fileprivate var json: JSONValue {
+  public var json: JSONValue {
     if let plain = try? LevelMix(bits: bits), plain == self { return .number(bits) }
     return .object(JSONObject(parts.map { ("\($0.bits)", JSONValue.number($0.share)) }))
   }
@@ -199,6 +215,7 @@ public enum LevelSetError: Error, Equatable {
   case badShare(Double, bits: Int)
   case sharesDoNotSumToOne(Double)
   case duplicateBits(Double)
+  case badBlockSize(Int)
 }
 
 extension LevelSetError: CustomStringConvertible {
@@ -222,6 +239,8 @@ extension LevelSetError: CustomStringConvertible {
       "The share of \(bits) bits is \(number(share)); it must be above 0 and at most 1."
     case .sharesDoNotSumToOne(let sum):
       "The shares of a mix sum to \(number(sum)); they must sum to 1."
+    case .badBlockSize(let size):
+      "A block has at least one neuron, got \(size)."
     case .duplicateBits(let bits):
       "Two levels or parts have \(number(bits)) bits; plans name levels by their bits, keep one."
     }

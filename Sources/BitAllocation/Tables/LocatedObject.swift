@@ -40,6 +40,12 @@ struct LocatedObject {
     }
   }
 
+  /// As it stands; nil if absent or null.
+  func optionalValue(_ key: String) -> JSONValue? {
+    // A bare nil would be JSON null.
+    object[key].flatMap { $0.isNull ? Optional.none : $0 }
+  }
+
   func optionalString(_ key: String) throws(TableError) -> String? {
     try optional(key, "a string", \.stringValue)
   }

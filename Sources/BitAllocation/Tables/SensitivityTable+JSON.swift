@@ -10,7 +10,7 @@ extension SensitivityTable {
   /// - Throws: ``TableError``, naming the JSON pointer, or unit and level.
   public init(json: Data) throws(TableError) {
     let object = try LocatedObject.parse(json)
-    try object.refuseUnknownKeys(["format", "version", "units", "scores"])
+    try object.refuseUnknownKeys(["format", "version", "units", "scores", "neuronBlocks"])
     let (format, version) = (try object.string("format"), try object.integer("version"))
     guard format == Self.format, version == 1 else {
       throw .wrongFormat(got: "\(format) version \(version)", expected: "\(Self.format) version 1")
@@ -21,7 +21,8 @@ extension SensitivityTable {
     if let listed = try object.optionalObject("scores") {
       for name in listed.keys { scores[name] = try listed.numbers(name) }
     }
-    try self.init(units: units, scores: scores)
+    try self.init(
+      units: units, scores: scores, neuronBlocks: try object.optionalNeuronBlocks())
   }
 
   /// Writes what `init(json:)` reads; keys sorted, so equal tables give equal bytes.
@@ -33,7 +34,17 @@ extension SensitivityTable {
       object["scores"] = .object(
         JSONObject(scores.map { ($0.key, .array($0.value.map(JSONValue.number))) }))
     }
+    object["neuronBlocks"] = neuronBlocks?.json
     return PrettyJSON.data(.object(object))
+  }
+}
+
+extension LocatedObject {
+  fileprivate func optionalNeuronBlocks() throws(TableError) -> NeuronBlocks? {
+    guard let value = optionalValue("neuronBlocks") else { return nil }
+    do throws(LevelSetError) { return try NeuronBlocks(json: value) } catch {
+      throw .badNeuronBlocks("\(error)")
+    }
   }
 }
 

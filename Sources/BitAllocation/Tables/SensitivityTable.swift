@@ -92,8 +92,12 @@ public struct SensitivityTable: Sendable, Equatable {
   public internal(set) var units: [Unit]
   /// Score name → one value per unit, higher meaning more bits.
   public let scores: [String: [Double]]
+  /// nil: levels of units are bits of all their weights.
+  public let neuronBlocks: NeuronBlocks?
 
-  public init(units: [Unit], scores: [String: [Double]] = [:]) throws(TableError) {
+  public init(
+    units: [Unit], scores: [String: [Double]] = [:], neuronBlocks: NeuronBlocks? = nil
+  ) throws(TableError) {
     var seen: Set<String> = []
     for unit in units {
       guard seen.insert(unit.id).inserted else { throw .duplicateUnit(unit.id) }
@@ -110,6 +114,7 @@ public struct SensitivityTable: Sendable, Equatable {
     }
     self.units = units
     self.scores = scores
+    self.neuronBlocks = neuronBlocks
   }
 
   /// Weights of all units together.

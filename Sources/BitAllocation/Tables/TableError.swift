@@ -18,6 +18,7 @@ public enum TableError: Error, Equatable {
   case badScore(score: String, unit: String, value: Double)
   case unknownUnit(String, nearest: String?)
   case unitWithoutPlan(String)
+  case badNeuronBlocks(String)
 }
 
 extension TableError: CustomStringConvertible {
@@ -59,6 +60,8 @@ extension TableError: CustomStringConvertible {
       "Unit \(id) is not in the table." + (nearest.map { " Did you mean \($0)?" } ?? "")
     case .unitWithoutPlan(let id):
       "Unit \(id) has no level in the plan; add it."
+    case .badNeuronBlocks(let reason):
+      "neuronBlocks: \(reason)"
     }
   }
 }

@@ -56,13 +56,17 @@ public struct StageContext: Sendable {
   public let inputs: [String: URL]
   /// Reports how much is done, `fraction` in 0…1; safe to call from the stage's own thread only.
   public let progress: @Sendable (_ fraction: Double, _ note: String) -> Void
+  /// A folder of this stage with this key that survives a crash and goes when the stage is done; the
+  /// stage makes it if it has something to keep. nil: nothing can be kept.
+  public let recovery: URL?
 
   public init(
-    directory: URL, inputs: [String: URL],
+    directory: URL, inputs: [String: URL], recovery: URL? = nil,
     progress: @escaping @Sendable (_ fraction: Double, _ note: String) -> Void
   ) {
     self.directory = directory
     self.inputs = inputs
+    self.recovery = recovery
     self.progress = progress
   }
 }

@@ -82,7 +82,11 @@ struct StageWork {
     observer(.stageStarted(name: name, remainingSeconds: remaining.estimate()))
     let scope = PeakMemory.reset()
     let (start, clock) = (Date.now, ContinuousClock.now)
-    let context = StageContext(directory: directory, inputs: keyed.inputs) { fraction, note in
+    let recovery = point.engine.workspace.run(point.run.id).recovery(
+      stage: name, key: keyed.key)
+    let context = StageContext(
+      directory: directory, inputs: keyed.inputs, recovery: recovery
+    ) { fraction, note in
       let elapsed = (ContinuousClock.now - clock) / .seconds(1)
       observer(
         .stageProgress(
@@ -91,6 +95,7 @@ struct StageWork {
             during: recipe, elapsed: elapsed, fraction: fraction)))
     }
     try keyed.stage.body(context)
+    try? FileManager.default.removeItem(at: recovery)
     return ArtifactStore.Cost(
       seconds: (ContinuousClock.now - clock) / .seconds(1), peakMemory: PeakMemory.read(scope),
       provenance: point.provenance.timed(from: start))

@@ -1,3 +1,4 @@
+import BitAllocation
 import JSON
 
 extension ParameterGroup {
@@ -64,7 +65,7 @@ extension ParameterKind {
       }
     case .flag:
       guard value.boolValue != nil else { throw wrongType("true or false", value, pointer) }
-    case .levels(let range): try checkLevels(value, range, at: pointer)
+    case .levels: return try levels(value, at: pointer)
     case .namedPaths: try checkNamedPaths(value, at: pointer)
     case .group(let group): return try group.completed(value, at: pointer)
     case .paths:
@@ -162,42 +163,24 @@ extension ParameterKind {
     }
   }
 
-  private func checkLevels(
-    _ value: JSONValue, _ range: ClosedRange<Int>, at pointer: JSONPointer
-  ) throws(SpecError) {
-    if let name = value.stringValue {
+  /// A set's name, or levels by rising nominal bits; sets that have a name come back as that.
+  private func levels(
+    _ value: JSONValue, at pointer: JSONPointer
+  ) throws(SpecError) -> JSONValue {
+    let set: LevelSet
+    do throws(LevelSetError) { set = try LevelSet(json: value) } catch {
+      throw SpecError(.invalid("\(error)"), at: pointer)
+    }
+    guard let elements = value.arrayValue else { return set.json }
+    let rising = set.levels.map(\.json)
+    for (index, (element, expected)) in zip(elements, rising).enumerated()
+    where element.doubleValue != expected.doubleValue {
       throw SpecError(
-        .notSupported(
-          "The named level set \"\(name)\" is not supported yet; list bits, such as [2, 3, 4]."),
-        at: pointer)
+        .invalid(
+          "Levels must rise in bits: \(rising.map(CanonicalJSON.text).joined(separator: ", "))."),
+        at: pointer.appending(index))
     }
-    guard let elements = value.arrayValue, !elements.isEmpty else {
-      throw wrongType("a list of bits, such as [2, 3, 4]", value, pointer)
-    }
-    var last = Int.min
-    for (index, element) in elements.enumerated() {
-      let bits = try level(element, range, at: pointer.appending(index))
-      guard bits > last else {
-        throw SpecError(.invalid("Levels must increase; \(bits) follows \(last)."), at: pointer)
-      }
-      last = bits
-    }
-  }
-
-  private func level(
-    _ value: JSONValue, _ range: ClosedRange<Int>, at pointer: JSONPointer
-  ) throws(SpecError) -> Int {
-    guard let number = value.doubleValue else {
-      throw wrongType("a number of bits", value, pointer)
-    }
-    guard let bits = Int(exactly: number) else {
-      let text = CanonicalJSON.number(number)
-      throw SpecError(
-        .notSupported("The level \(text) is not supported yet; only whole bits \(range) are."),
-        at: pointer)
-    }
-    guard range.contains(bits) else { throw outOfRange(value, "\(range) bits", pointer) }
-    return bits
+    return set.json
   }
 
   private func wrongType(

@@ -105,9 +105,15 @@ extension ParameterGroup {
     ParameterField(
       "allocator", .choice(Allocators.names), .defaulting("uniform"), "Who decides the plan."),
     ParameterField(
-      "granularity", .choice(ExpertMeasurement.Granularity.allCases.map(\.rawValue)),
+      "granularity", .choice(ExpertMeasurement.Granularity.allCases.map(\.rawValue) + ["neuron"]),
       .defaulting("expert"), "What the allocator decides about."),
-    ParameterField("levels", .levels(1...8), .defaulting([2, 3, 4]), "Bits a unit may get."),
+    ParameterField(
+      "levels", .levels, .defaulting([2, 3, 4]),
+      "Bits a unit may get: paper, wide, or a list such as [2, 2.5, 3, {\"4\": 0.25, \"2\": 0.75}]."
+    ),
+    ParameterField(
+      "blockSize", .integer(1...65536), .defaulting(32),
+      "Neurons of an expert that get the same bits together."),
     ParameterField(
       "law", .choice(["fill", "two-level"]), .optional,
       "How a score becomes a plan; by default two-level for two levels, fill for more."),

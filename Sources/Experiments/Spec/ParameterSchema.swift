@@ -57,8 +57,8 @@ public indirect enum ParameterKind: Sendable {
   case integer(ClosedRange<Int>)
   case number(ClosedRange<Double>)
   case flag
-  /// Strictly increasing integers.
-  case levels(ClosedRange<Int>)
+  /// A level set: its name, or whole levels, half levels and mixes.
+  case levels
   /// Free names → paths.
   case namedPaths
   case group(ParameterGroup)

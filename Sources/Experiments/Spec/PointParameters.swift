@@ -1,4 +1,4 @@
-import BitAllocation
+public import BitAllocation
 import Calibration
 import Checkpoints
 import Evaluation
@@ -111,10 +111,57 @@ extension PointParameters {
           at: pointer)
       }
     }
+    try check(neurons: allocation, at: pointer)
     if let floor = allocation.floor, let ceiling = allocation.ceiling, floor > ceiling {
       throw SpecError(
         .invalid("The floor is above the ceiling."), at: pointer.appending("floor"))
     }
+  }
+
+  /// What tables of neurons, and levels of several bits, do not have.
+  private func check(
+    neurons allocation: AllocationParameters, at pointer: JSONPointer
+  ) throws(SpecError) {
+    func refuse(_ key: String, _ why: String) throws(SpecError) {
+      throw SpecError(.invalid(why), at: pointer.appending(key))
+    }
+    let mixed = allocation.levels.levels.contains { $0.parts.count > 1 }
+    if allocation.granularity == "projection", mixed {
+      try refuse(
+        "levels", "Half levels and mixes are of whole experts; use granularity expert or layer.")
+    }
+    guard allocation.granularity == "neuron" else { return }
+    if mixed { try refuse("levels", "Neurons have whole bits; half levels are made of neurons.") }
+    if allocation.fitness == .measured {
+      try refuse(
+        "fitness", "Plans over neurons are not put together from a level store; use expert.")
+    }
+    if allocation.sensitivity != nil || allocation.error == .gptq
+      || allocation.scale != "relative" || allocation.factors.frequency != 0
+      || allocation.factors.routingWeight != 0
+    {
+      try refuse(
+        "granularity",
+        "Tables of neurons hold the second-order loss of rounding to nearest on the relative scale; "
+          + "leave sensitivity, error, scale and factors out.")
+    }
+    let allocators = Allocators.names.filter(Self.allocatesNeurons)
+    if !allocators.contains(allocation.allocator) {
+      try refuse(
+        "allocator",
+        "Tables of neurons have no such scores; use \(allocators.joined(separator: ", ")).")
+    }
+    if quantizer != nil, budget?.total?.ledger == "with-metadata" {
+      throw SpecError(
+        .invalid("Tables of neurons do not know the bits of scales; bound code bits."),
+        at: JSONPointer(["budget", "total", "ledger"]))
+    }
+  }
+
+  /// Whether an allocator reads nothing but losses and bits.
+  private static func allocatesNeurons(_ name: String) -> Bool {
+    ["uniform", "random", "first-layers", "last-layers", "greedy", "exact"].contains(name)
+      || SearchOptions.searches.contains(name)
   }
 
   private func checkProtocol() throws(SpecError) {
@@ -131,13 +178,13 @@ extension PointParameters {
   private func checkBudget() throws(SpecError) {
     guard let budget else { return }
     _ = try budget.attentionBits()
-    guard budget.total == nil, let lowest = allocation?.levels.first,
-      budget.experts < Double(lowest)
+    guard budget.total == nil, let lowest = allocation?.levels.levels.first?.bits,
+      budget.experts < lowest
     else { return }
     throw SpecError(
       .outOfRange(
         found: CanonicalJSON.number(budget.experts),
-        allowed: "\(lowest) or more, since \(lowest) is the lowest of allocation.levels"),
+        allowed: "\(CanonicalJSON.number(lowest)) or more, the lowest of allocation.levels"),
       at: JSONPointer(["budget", "experts"]))
   }
 }
@@ -298,8 +345,9 @@ public struct AllocationParameters: Codable, Sendable, Equatable {
 
   public let allocator: String
   public let granularity: String
-  /// Bits a unit may get, increasing.
-  public let levels: [Int]
+  public let levels: LevelSet
+  /// Neurons of a block.
+  public let blockSize: Int
   /// nil: `two-level` for two levels, `fill` for more.
   public let law: Law?
   /// Losses of the table that are minimized; nil: its base loss, or the allocator's own.

@@ -24,6 +24,8 @@ public struct AllocateStage: Sendable {
     /// Floor and ceiling of all units.
     public var bits: ClosedRange<Double> = 0...(.infinity)
     public var sensitivity: String?
+    /// Neurons of a block, where a table is one of neurons.
+    public var blockSize = 32
 
     public init(allocator: String, budget: Budget) {
       (self.allocator, self.budget) = (allocator, budget)
@@ -32,6 +34,23 @@ public struct AllocateStage: Sendable {
     /// Whether the allocator draws.
     public var readsSeed: Bool {
       allocator == "random" || SearchOptions.searches.contains(allocator)
+    }
+
+    /// Allocates a neuron table, block by block.
+    ///
+    /// - Parameters:
+    ///   - table: All neurons.
+    ///   - attention: Modules outside the table.
+    ///   - seed: Of allocators that draw.
+    /// - Returns: The plan.
+    /// - Throws: ``AllocationError``.
+    public func allocation(
+      of table: NeuronTable, attention: [QuantizedModule] = [], seed: UInt64
+    ) throws -> BlockAllocation {
+      let blocks = try table.blockTable(size: blockSize)
+      return BlockAllocation(
+        try allocation(of: blocks, attention: attention, seed: seed), of: table,
+        blockSize: blockSize)
     }
 
     /// Reads and allocates a table.
@@ -66,7 +85,7 @@ public struct AllocateStage: Sendable {
     var context: Int
     var precision: Precision
     /// Of the level store.
-    var levels: [Int]
+    var levels: [LevelMix]
   }
 
   public var options: Options
@@ -97,8 +116,8 @@ public struct AllocateStage: Sendable {
       for (index, corpus) in measured.corpora.enumerated() {
         inputs["searchCorpus.\(index)"] = .file(corpus)
       }
-      for bits in measured.levels {
-        inputs[LevelStage.name(bits)] = .stage(LevelStage.name(bits))
+      for level in measured.levels {
+        inputs[LevelStage.name(level)] = .stage(LevelStage.name(level))
       }
     }
     return Stage(
@@ -107,29 +126,40 @@ public struct AllocateStage: Sendable {
   }
 
   private func write(to context: StageContext) throws {
-    let table = try SensitivityTable(hdf5: context.input("table").appending(path: StageFile.table))
+    let file = context.input("table").appending(path: StageFile.table)
+    guard !(try NeuronTable.isNeuronTable(file)) else {
+      let json = try options.allocation(
+        of: NeuronTable(hdf5: file), attention: attention, seed: seed ?? 0
+      ).json()
+      return try context.write(json, to: StageFile.plan)
+    }
+    let table = try SensitivityTable(hdf5: file)
     guard let measured else {
       let allocation = try options.allocation(of: table, attention: attention, seed: seed ?? 0)
-      return try context.write(try allocation.json(), to: StageFile.plan)
+      return try context.write(try allocation.json(for: table), to: StageFile.plan)
     }
     let folder = try ModelFolder(measured.model)
     let divergence = try PlanDivergence(
       store: LevelStore(
         Dictionary(
           uniqueKeysWithValues: measured.levels.map {
-            (Double($0), context.input(LevelStage.name($0)))
+            ($0.bits, context.input(LevelStage.name($0)))
           })),
-      full: folder.weights, tokens: try measured.tokens(folder.tokenizer(), seed: seed ?? 0),
+      blocks: table.neuronBlocks, full: folder.weights,
+      tokens: try measured.tokens(folder.tokenizer(), seed: seed ?? 0),
       precision: measured.precision)
+    let record = SearchRecordFile(context.recovery, of: options.allocator, seed: seed ?? 0)
     let generations = Double(max(options.search.generations ?? 1, 1))
     let allocation = try SearchAllocator(options.allocator, options: options.search).allocate(
       options.problem(table, attention), seed: seed ?? 0, measured: divergence.fitness,
+      resume: record.state(),
       checkpoint: SearchCheckpoint { state in
+        try record.save(state)
         context.progress(
           min(Double(state.generation) / generations, 1),
           "generation \(state.generation), best \(CanonicalJSON.number(state.bestFitness))")
       })
-    try context.write(try allocation.json(), to: StageFile.plan)
+    try context.write(try allocation.json(for: table), to: StageFile.plan)
     try context.recordForwardTokens(divergence.forwardTokens)
   }
 }
@@ -196,8 +226,10 @@ extension Budget {
 extension Allocation {
   /// The output of `assay allocate`; ledgers sorted, units in the order of the table.
   ///
+  /// - Parameter table: What was allocated: tells what half levels and mixes mean.
+  /// - Returns: An object.
   /// - Throws: ``EncodingError`` if the record of a search holds what JSON cannot say.
-  public func json() throws -> JSONValue {
+  public func json(for table: SensitivityTable) throws -> JSONValue {
     var object = JSONObject([
       ("allocator", JSONValue(allocator)),
       ("plan", .object(JSONObject(plan.entries.map { ($0.unit, JSONValue($0.bits)) }))),
@@ -222,6 +254,7 @@ extension Allocation {
         ]
       })
     object["forced"] = JSONValue(forced)
+    object["neuronBlocks"] = table.neuronBlocks?.json
     if let search { object["search"] = try JSONValue(encoding: search) }
     return .object(object)
   }

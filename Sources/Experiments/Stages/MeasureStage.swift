@@ -11,18 +11,27 @@ public struct MeasureStage: Sendable {
   static let epoch = 2
 
   public var model: URL
+  /// What a table is about.
+  public enum Granularity: Sendable, Equatable {
+    case units(ExpertMeasurement.Granularity)
+    /// Arrays instead of units; whole levels.
+    case neurons
+  }
+
   /// What is measured; its checkpoint and calibration are set when the stage runs.
   public struct Options: Sendable {
-    public var levels: [Double]
+    public var levels: LevelSet
+    /// Neurons of a block of half levels and mixes.
+    public var blockSize = 32
     public var grids: GridFamily
-    public var granularity = ExpertMeasurement.Granularity.expert
+    public var granularity = Granularity.units(.expert)
     public var error = ExpertMeasurement.WeightError.rtn
     public var scale = ExpertMeasurement.Scale.relative
     public var factors = ExpertMeasurement.LossFactors()
     public var scores: Set<ExpertMeasurement.Score> = []
     public var required: Set<Sensitivity> = []
 
-    public init(levels: [Double], grids: GridFamily) {
+    public init(levels: LevelSet, grids: GridFamily) {
       (self.levels, self.grids) = (levels, grids)
     }
   }
@@ -40,10 +49,17 @@ public struct MeasureStage: Sendable {
     return Stage(
       name: Self.name, epoch: Self.epoch, parameters: .object(options.json), inputs: inputs
     ) { context in
-      var measurement = options.measurement(try Checkpoint(model))
+      let file = context.directory.appending(path: StageFile.table)
+      let checkpoint = try Checkpoint(model)
+      if let neurons = try options.neuronMeasurement(checkpoint, context.inputs["calibration"]) {
+        return try neurons.table {
+          context.progress(Double($0) / Double($1), "layer \($0) of \($1)")
+        }.write(to: file)
+      }
+      var measurement = options.measurement(checkpoint)
       measurement.calibration = context.inputs["calibration"]
       try measurement.table { context.progress(Double($0) / Double($1), "layer \($0) of \($1)") }
-        .write(to: context.directory.appending(path: StageFile.table))
+        .write(to: file)
     }
   }
 }
@@ -52,12 +68,15 @@ extension MeasureStage.Options {
   /// As it enters the key; what has no effect is left out.
   fileprivate var json: JSONObject {
     var object = JSONObject([
-      ("granularity", JSONValue(granularity.rawValue)), ("scale", JSONValue(scale.rawValue)),
-      ("levels", .array(levels.map { JSONValue($0) })),
+      ("granularity", JSONValue(granularity.name)), ("scale", JSONValue(scale.rawValue)),
+      ("levels", .array(levels.levels.map(\.json))),
       ("scores", .array(scores.map(\.rawValue).sorted().map { JSONValue($0) })),
       ("required", .array(required.map(\.rawValue).sorted().map { JSONValue($0) })),
     ])
     object.insert(grids)
+    if levels.levels.contains(where: { $0.parts.count > 1 }) {
+      object["blockSize"] = JSONValue(blockSize)
+    }
     if factors != ExpertMeasurement.LossFactors() {
       object["factors"] = [
         "frequency": JSONValue(factors.frequency),
@@ -77,15 +96,42 @@ extension MeasureStage.Options {
     return object
   }
 
+  /// A measurement of a checkpoint's neurons; nil where units are measured.
+  ///
+  /// - Parameters:
+  ///   - checkpoint: Its weights.
+  ///   - calibration: Folder of the calibration.
+  /// - Returns: The measurement.
+  /// - Throws: ``MeasurementError`` without a calibration.
+  public func neuronMeasurement(
+    _ checkpoint: Checkpoint, _ calibration: URL?
+  ) throws(MeasurementError) -> NeuronMeasurement? {
+    guard granularity == .neurons else { return nil }
+    guard let calibration else { throw .needsCalibration("neuron") }
+    return NeuronMeasurement(
+      checkpoint: checkpoint, bits: levels.wholeBits, family: grids, calibration: calibration)
+  }
+
   /// A measurement of a checkpoint, without calibration.
   public func measurement(_ checkpoint: Checkpoint) -> ExpertMeasurement {
     var measurement = ExpertMeasurement(
       checkpoint: checkpoint, levels: levels, grids: grids, calibration: nil, scores: scores)
-    measurement.granularity = granularity
+    if case .units(let unit) = granularity { measurement.granularity = unit }
+    measurement.blockSize = blockSize
     measurement.error = error
     measurement.scale = scale
     measurement.factors = factors
     measurement.required = required
     return measurement
+  }
+}
+
+extension MeasureStage.Granularity {
+  /// As specs have it.
+  var name: String {
+    switch self {
+    case .units(let unit): unit.rawValue
+    case .neurons: "neuron"
+    }
   }
 }

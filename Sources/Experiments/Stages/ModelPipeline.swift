@@ -42,7 +42,8 @@ public struct ModelPipeline: Pipeline {
         .stage(readsCalibration: readsCalibration))
     let quantize = QuantizeStage(
       model: model, method: method, attentionBits: try budget.attentionBits(),
-      stream: quantizer.hessianStream == .quantized ? calibrate : nil)
+      stream: quantizer.hessianStream == .quantized ? calibrate : nil,
+      ranksNeurons: allocation.ranksNeurons)
     let options = allocation.allocateOptions(budget.bounds)
     var allocate = AllocateStage(
       options: options,
@@ -56,13 +57,14 @@ public struct ModelPipeline: Pipeline {
       // The level store is of the full-precision stream (DECISIONS: Measured fitness).
       var store = quantize
       store.stream = nil
-      for bits in allocation.levels {
-        stages.append(try LevelStage(quantize: store, bits: bits).stage())
+      for level in allocation.levels.levels {
+        stages.append(
+          try LevelStage(quantize: store, level: level, blockSize: allocation.blockSize).stage())
       }
       allocate.measured = AllocateStage.Measured(
         model: model, corpora: text.corpus.map(parameters.url), format: text.format,
         sequences: text.sequences, selectionSequences: text.selectionSequences,
-        context: text.context, precision: precision, levels: allocation.levels)
+        context: text.context, precision: precision, levels: allocation.levels.levels)
     }
     stages += [try allocate.stage(), try quantize.stage()]
     if let measured = allocate.measured, let seed = allocate.seed {
@@ -135,15 +137,23 @@ extension QuantizerParameters {
 extension AllocationParameters {
   /// Whether the table needs losses or routing scores.
   var readsCalibration: Bool {
-    !["uniform", "random", "weight-outlier", "first-layers", "last-layers"].contains(allocator)
+    ranksNeurons
+      || !["uniform", "random", "weight-outlier", "first-layers", "last-layers"].contains(allocator)
+  }
+
+  /// Neurons are ranked by their losses, whoever decides how many get which bits.
+  var ranksNeurons: Bool {
+    granularity == "neuron" || levels.levels.contains { $0.parts.count > 1 }
   }
 
   var readsSeed: Bool { allocator == "random" || SearchOptions.searches.contains(allocator) }
 
   func measureOptions(_ method: QuantizationMethod) -> MeasureStage.Options {
     var options = MeasureStage.Options(
-      levels: levels.map(Double.init), grids: method.grids)
-    options.granularity = ExpertMeasurement.Granularity(rawValue: granularity) ?? .expert
+      levels: levels, grids: method.grids)
+    options.granularity =
+      ExpertMeasurement.Granularity(rawValue: granularity).map { .units($0) } ?? .neurons
+    options.blockSize = blockSize
     options.scale = ExpertMeasurement.Scale(rawValue: scale) ?? .relative
     options.factors = ExpertMeasurement.LossFactors(
       frequency: factors.frequency, routingWeight: factors.routingWeight)
@@ -170,6 +180,7 @@ extension AllocationParameters {
     }
     options.bits = (floor ?? 0)...(ceiling ?? .infinity)
     options.sensitivity = sensitivity
+    options.blockSize = blockSize
     return options
   }
 
@@ -177,7 +188,9 @@ extension AllocationParameters {
     switch law {
     case nil: nil
     case .fill: .fill
-    case .twoLevel: .twoLevel(low: Double(levels.first ?? 0), high: Double(levels.last ?? 0))
+    case .twoLevel:
+      .twoLevel(
+        low: levels.levels.first?.bits ?? 0, high: levels.levels.last?.bits ?? 0)
     }
   }
 }

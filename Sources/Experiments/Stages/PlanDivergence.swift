@@ -13,15 +13,17 @@ final class PlanDivergence: Sendable {
   private let search: CandidateDivergence
   private let selection: CandidateDivergence
   private let modules: [[LinearModule]]
+  private let blocks: NeuronBlocks?
   private let counted = Atomic<Int>(0)
 
   /// Tokens that went through models, the full-precision passes included.
   var forwardTokens: Int { counted.load(ordering: .relaxed) }
 
   init(
-    store: LevelStore, full: any WeightSource, tokens: SearchTokens, precision: Precision
+    store: LevelStore, blocks: NeuronBlocks?, full: any WeightSource, tokens: SearchTokens,
+    precision: Precision
   ) throws {
-    self.store = store
+    (self.store, self.blocks) = (store, blocks)
     search = CandidateDivergence(
       try ReferencePredictions(of: tokens.search, source: full, precision: precision),
       source: full)
@@ -41,10 +43,10 @@ final class PlanDivergence: Sendable {
   }
 
   private func means(of plans: [Plan], _ divergence: CandidateDivergence) throws -> [Double] {
-    let models = plans.map(ModulePlan.init)
+    let models = try plans.map { try ModulePlan($0, blocks: blocks) }
     // The levels of a layer's modules are its key.
     let keys = models.map { plan in
-      modules.map { LayerLevels($0.map { plan.level(of: $0) ?? 0 }) }
+      modules.map { LayerLevels($0.map { plan.bits(of: $0) ?? 0 }) }
     }
     let (means, tokens) = try divergence.means(of: keys) { layer, key in
       let named = zip(modules[layer], key.levels).filter { $0.1 > 0 }

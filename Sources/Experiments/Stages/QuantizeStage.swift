@@ -9,18 +9,22 @@ import Reconstruction
 /// plan + base quantizer → packed checkpoint and a report for every module.
 public struct QuantizeStage: Sendable {
   public static let name = "quantize"
-  static let epoch = 2
+  static let epoch = 3
 
   public var model: URL
   public var method: QuantizationMethod
   public var attentionBits: Int
   /// If given, Hessians are taken of the quantized stream of this calibration's sample.
   public var stream: CalibrateStage?
+  /// Whether plans have half levels, mixes or slices, whose neurons calibration ranks.
+  public var ranksNeurons: Bool
 
   public init(
-    model: URL, method: QuantizationMethod, attentionBits: Int, stream: CalibrateStage? = nil
+    model: URL, method: QuantizationMethod, attentionBits: Int, stream: CalibrateStage? = nil,
+    ranksNeurons: Bool = false
   ) {
     self.stream = stream
+    self.ranksNeurons = ranksNeurons
     self.model = model
     self.method = method
     self.attentionBits = attentionBits
@@ -33,7 +37,9 @@ public struct QuantizeStage: Sendable {
       "model": try .model(model), "plan": .stage(AllocateStage.name),
     ]
     switch method.solver {
-    case .roundToNearest: parameters["method"] = "rtn"
+    case .roundToNearest:
+      parameters["method"] = "rtn"
+      if ranksNeurons { inputs["calibration"] = .stage(CalibrateStage.name) }
     case .gptq(let options, let minimumTokens, let routingWeighted):
       parameters["method"] = "gptq"
       parameters["damping"] = JSONValue(options.relativeDamping)
@@ -73,25 +79,36 @@ public struct QuantizeStage: Sendable {
   ) throws -> [ModuleReport] {
     let checkpoint = try Checkpoint(model)
     let plan = try ModulePlan(url, for: checkpoint.configuration)
+    guard !plan.hasSlices || calibration != nil || stream != nil else {
+      throw QuantizeStageError.unusablePlan(
+        path: url.path,
+        reason: "it names slices of ranked neurons; give the calibration that ranked them.")
+    }
     return try write(checkpoint, calibration: calibration, to: context) { [attentionBits] module in
-      guard let level = plan.level(of: module) else { return attentionBits }
-      guard let bits = Int(exactly: level), (1...8).contains(bits) else {
-        throw QuantizeStageError.unsupportedBits(unit: module.tensor, bits: level)
-      }
-      return bits
+      try plan.level(of: module) ?? .bits(attentionBits)
     }
   }
 
   /// The same with every MLP at one level.
-  func write(level: Int, calibration: URL?, to context: StageContext) throws {
-    _ = try write(Checkpoint(model), calibration: calibration, to: context) {
-      [attentionBits] module in module.unit == nil ? attentionBits : level
+  func write(
+    level: LevelMix, blockSize: Int, calibration: URL?, to context: StageContext
+  ) throws {
+    let checkpoint = try Checkpoint(model)
+    let units = Set(
+      (0..<checkpoint.configuration.layerCount).flatMap { layer in
+        checkpoint.configuration.linearModules(layer: layer).compactMap(\.unit)
+      })
+    let plan = try ModulePlan(
+      Plan(entries: units.sorted().map { Plan.Entry(unit: $0, bits: level.bits) }),
+      blocks: NeuronBlocks(size: blockSize, levels: [level]))
+    _ = try write(checkpoint, calibration: calibration, to: context) { [attentionBits] module in
+      try plan.level(of: module) ?? .bits(attentionBits)
     }
   }
 
   private func write(
     _ checkpoint: Checkpoint, calibration: URL?, to context: StageContext,
-    bits: @escaping @Sendable (LinearModule) throws -> Int
+    level: @escaping @Sendable (LinearModule) throws -> ModuleLevel
   ) throws -> [ModuleReport] {
     // It is copied: one of another model would be found out only when the copy is evaluated.
     if FileManager.default.fileExists(atPath: model.appending(path: "tokenizer.json").path) {
@@ -103,7 +120,7 @@ public struct QuantizeStage: Sendable {
         precision: stream.precision)
     }
     let reports = try ModelQuantizer(
-      checkpoint, method: method, calibration: calibration, stream: quantizedStream, bits: bits
+      checkpoint, method: method, calibration: calibration, stream: quantizedStream, level: level
     ).write(to: context.directory) {
       context.progress(Double($0) / Double($1), "layer \($0) of \($1)")
     }
@@ -151,7 +168,6 @@ public enum QuantizeStageError: Error, Equatable, CustomStringConvertible {
   case unreadablePlan(path: String)
   case unreadableModules(path: String)
   case unusablePlan(path: String, reason: String)
-  case unsupportedBits(unit: String, bits: Double)
 
   public var description: String {
     switch self {
@@ -161,8 +177,6 @@ public enum QuantizeStageError: Error, Equatable, CustomStringConvertible {
       "\(path): cannot be read; give a folder that `assay quantize` wrote."
     case .unusablePlan(let path, let reason):
       "\(path): \(reason)"
-    case .unsupportedBits(let unit, let bits):
-      "The plan gives '\(unit)' \(bits) bits; whole numbers from 1 to 8 can be quantized."
     }
   }
 }

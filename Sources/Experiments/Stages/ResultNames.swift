@@ -49,7 +49,7 @@ extension ModelPipeline {
         [
           CalibrateStage.name, MeasureStage.name, AllocateStage.name, QuantizeStage.name,
           EvaluateStage.name,
-        ] + measured.flatMap { $0.levels.map(LevelStage.name) + [RequantizedStage.name] }))
+        ] + measured.flatMap { $0.levels.levels.map(LevelStage.name) + [RequantizedStage.name] }))
   }
 }
 

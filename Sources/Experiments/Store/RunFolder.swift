@@ -12,6 +12,12 @@ public struct RunFolder: Sendable {
   public var journal: RunJournal { RunJournal(file: url.appending(path: "events.jsonl")) }
   var lockFile: URL { url.appending(path: "lock") }
 
+  /// Where a stage keeps what it needs to go on after a crash.
+  func recovery(stage: String, key: String) -> URL {
+    url.appending(path: "recovery", directoryHint: .isDirectory)
+      .appending(path: "\(stage)-\(key.prefix(16))", directoryHint: .isDirectory)
+  }
+
   /// `point.json`, written before anything is computed.
   public func point() throws -> RunPoint {
     try JSONParser.parse(FileContents.read(pointFile)).decoded(as: RunPoint.self)

@@ -39,7 +39,8 @@ struct SpecObject {
 
   /// nil for an absent member and for null.
   func value(_ key: String) -> JSONValue? {
-    members[key].flatMap { $0.isNull ? nil : $0 }
+    // A bare nil would be JSON null.
+    members[key].flatMap { $0.isNull ? Optional.none : $0 }
   }
 
   /// A member that must be there; `remedy` says in the error what to write.

@@ -16,8 +16,12 @@ struct AllocateCommand: ParsableCommand {
       paper-code-bits or with-metadata, bytes, or a resource of the table such as latency-ms. Several
       budgets hold together.
 
+      Of a table of neurons, blocks of neurons are allocated; the plan has slices of each expert, those
+      of more bits first.
+
       Examples:
         assay allocate table.h5 --allocator exact --budget 2.5
+        assay allocate neurons.h5 --allocator exact --budget 2.5 --format json > plan.json
         assay allocate table.json --allocator exact --budget latency-ms=3.69
         assay allocate table.json --allocator exact --budget 2.5 --scope layer --require 3=1
         assay allocate table.h5 --allocator evolutionary --budget 2.5 --generations 500 --seed 1 \\
@@ -71,24 +75,29 @@ struct AllocateCommand: ParsableCommand {
   @Option(help: "Searches: first plans: random, fill, exact or ceiling.")
   var start: SearchOptions.Start?
 
+  @Option(help: "Tables of neurons: neurons of a block.")
+  var blockSize = 32
+
   @OptionGroup var format: FormatOption
 
   func validate() throws {
+    try SpecRange.check(blockSize, "--block-size", as: "allocation.blockSize")
     for text in budget { _ = try Self.bound(text) }
     for text in require { _ = try Self.requirement(text) }
   }
 
   func run() throws {
-    let table = try SensitivityTable(reading: URL(filePath: self.table))
+    let url = URL(filePath: self.table)
+    if url.pathExtension == "h5", try NeuronTable.isNeuronTable(url) {
+      return try allocate(NeuronTable(hdf5: url))
+    }
+    let table = try SensitivityTable(reading: url)
     let options = try self.options(table)
     let start = ContinuousClock.now
     let allocation = try options.allocation(of: table, seed: seed)
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     guard format.format != .json else {
-      guard var object = try allocation.json().objectValue else { return }
-      object["seconds"] = JSONValue(seconds)
-      try StandardOutput.write(PrettyJSON.text(.object(object), sortingKeys: false))
-      return
+      return try write(allocation.json(for: table), seconds: seconds)
     }
     let few = Set(table.units.filter(\.hasFewTokens).map(\.id))
     var rows = DataTable(["unit", "bits"] + (few.isEmpty ? [] : ["few tokens"]))
@@ -100,6 +109,37 @@ struct AllocateCommand: ParsableCommand {
     try StandardOutput.write(rows.text(format.format))
     guard format.format == .text else { return }
     for line in summary(of: allocation, seconds: seconds) { try StandardOutput.writeLine(line) }
+  }
+
+  private func allocate(_ table: NeuronTable) throws {
+    let blocks = try table.blockTable(size: blockSize)
+    let options = try self.options(blocks)
+    let start = ContinuousClock.now
+    let found = try options.allocation(of: blocks, seed: seed)
+    let allocation = BlockAllocation(found, of: table, blockSize: blockSize)
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    guard format.format != .json else { return try write(allocation.json(), seconds: seconds) }
+    var rows = DataTable(["unit", "bits", "slices"])
+    for entry in allocation.plan.entries {
+      let neurons = entry.slices.reduce(0) { $0 + $1.neurons }
+      let bits = entry.slices.reduce(0) { $0 + $1.bits * $1.neurons }
+      rows.append([
+        JSONValue(entry.unit), JSONValue(Double(bits) / Double(neurons)),
+        JSONValue(entry.slices.map { "\($0.neurons)×\($0.bits)" }.joined(separator: " + ")),
+      ])
+    }
+    try StandardOutput.write(rows.text(format.format))
+    guard format.format == .text else { return }
+    for line in summary(of: found, seconds: seconds) { try StandardOutput.writeLine(line) }
+    try StandardOutput.writeLine(
+      "in rank order: expert-code-bits \(CanonicalJSON.number(allocation.bits))"
+        + (allocation.loss.map { ", objective \(CanonicalJSON.number($0))" } ?? ""))
+  }
+
+  private func write(_ json: JSONValue, seconds: Double) throws {
+    guard var object = json.objectValue else { return }
+    object["seconds"] = JSONValue(seconds)
+    try StandardOutput.write(PrettyJSON.text(.object(object), sortingKeys: false))
   }
 
   private func options(_ table: SensitivityTable) throws -> AllocateStage.Options {

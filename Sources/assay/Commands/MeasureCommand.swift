@@ -9,7 +9,7 @@ struct MeasureCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "measure", abstract: "Write a model's sensitivity table.",
     discussion: """
-      Units are experts, their projections, or layers. Losses and routing scores need a calibration;
+      Units are experts, their projections, layers, or neurons. Losses and routing scores need a calibration;
       weight outliers do not. Every level carries, beside its base loss, what other sensitivities
       (second-order, hawq-trace, weight-mse, output, pmq) make of it.
 
@@ -18,6 +18,8 @@ struct MeasureCommand: ParsableCommand {
         assay measure models/mixtral --levels 2,3,4 --out table.json
         assay measure models/mixtral --calibration calib --granularity projection \\
           --attention tied --error gptq --out table.h5
+        assay measure models/mixtral --calibration calib --levels paper --out half-levels.h5
+        assay measure models/mixtral --calibration calib --granularity neuron --out neurons.h5
       """)
 
   @Argument(help: "Model folder.", completion: .directory)
@@ -26,11 +28,18 @@ struct MeasureCommand: ParsableCommand {
   @Option(help: "Folder that `assay calibrate` wrote.", completion: .directory)
   var calibration: String?
 
-  @Option(help: "Bits, rising, separated by commas.")
+  @Option(
+    help: """
+      Bits, rising, separated by commas; paper (2 to 4 by halves) or wide; or a JSON list with mixes \
+      such as {"4": 0.25, "2": 0.75}.
+      """)
   var levels = "2,3,4"
 
-  @Option(help: "What a unit is: layer, expert or projection.")
-  var granularity = ExpertMeasurement.Granularity.expert
+  @Option(help: "What a unit is: layer, expert, projection or neuron.")
+  var granularity = Granularity.expert
+
+  @Option(help: "Neurons of a block of half levels and mixes.")
+  var blockSize = 32
 
   @Option(help: "Units of attention: none, separate, or tied (q, k and v at one level).")
   var attention = ExpertMeasurement.AttentionUnits.none
@@ -55,6 +64,10 @@ struct MeasureCommand: ParsableCommand {
   @Option(help: "File to write: .h5, or .json for exchange.", completion: .file())
   var out: String
 
+  enum Granularity: String, ExpressibleByArgument, CaseIterable {
+    case layer, expert, projection, neuron
+  }
+
   enum WeightError: String, ExpressibleByArgument, CaseIterable {
     case rtn, gptq
   }
@@ -63,23 +76,51 @@ struct MeasureCommand: ParsableCommand {
     guard ["h5", "json"].contains(URL(filePath: out).pathExtension) else {
       throw ValidationError("--out \(out): name a file that ends in .h5 or .json.")
     }
-    _ = try bits
+    try SpecRange.check(blockSize, "--block-size", as: "allocation.blockSize")
+    let set = try levelSet
+    guard granularity == .neuron else { return }
+    guard set.levels.allSatisfy({ $0.parts.count == 1 }) else {
+      throw ValidationError("--levels \(levels): neurons have whole bits.")
+    }
+    guard calibration != nil else {
+      throw ValidationError("--granularity neuron needs --calibration.")
+    }
+    guard URL(filePath: out).pathExtension == "h5" else {
+      throw ValidationError("--out \(out): tables of neurons are arrays; name a file in .h5.")
+    }
+    guard error == .rtn, attention == .none, scale == .relative, frequencyExponent == 0,
+      weightExponent == 0
+    else {
+      throw ValidationError(
+        "--granularity neuron measures the second-order loss of rounding to nearest on the relative "
+          + "scale, without attention; leave --error, --attention, --scale and exponents out.")
+    }
   }
 
-  private var bits: [Int] { get throws { try SpecRange.levels(levels, "--levels") } }
+  private var levelSet: LevelSet { get throws { try SpecRange.levels(levels, "--levels") } }
 
   func run() throws {
     var options = MeasureStage.Options(
-      levels: try bits.map(Double.init), grids: grids.family)
-    options.granularity = granularity
+      levels: try levelSet, grids: grids.family)
+    options.granularity =
+      ExpertMeasurement.Granularity(rawValue: granularity.rawValue).map { .units($0) } ?? .neurons
+    options.blockSize = blockSize
     options.error = error == .gptq ? .gptq : .rtn
     options.scale = scale
     options.factors = ExpertMeasurement.LossFactors(
       frequency: frequencyExponent, routingWeight: weightExponent)
     options.scores =
       calibration == nil ? [.weightOutlier] : Set(ExpertMeasurement.Score.allCases)
-    var measurement = options.measurement(try Checkpoint(URL(filePath: model)))
-    measurement.calibration = try calibration.map(CalibrationFolder.url)
+    let checkpoint = try Checkpoint(URL(filePath: model))
+    let calibration = try calibration.map(CalibrationFolder.url)
+    if let neurons = try options.neuronMeasurement(checkpoint, calibration) {
+      return try SingleStage.write(file: URL(filePath: out)) { url, progress in
+        try neurons.table { progress(Double($0) / Double($1), "layer \($0) of \($1)") }
+          .write(to: url)
+      }
+    }
+    var measurement = options.measurement(checkpoint)
+    measurement.calibration = calibration
     measurement.attention = attention
     measurement.minimumTokens = minimumTokens
     try SingleStage.write(file: URL(filePath: out)) { [measurement] url, progress in
@@ -95,6 +136,5 @@ struct MeasureCommand: ParsableCommand {
   }
 }
 
-extension ExpertMeasurement.Granularity: ExpressibleByArgument {}
 extension ExpertMeasurement.AttentionUnits: ExpressibleByArgument {}
 extension ExpertMeasurement.Scale: ExpressibleByArgument {}

@@ -11,6 +11,9 @@ struct QuantizeCommand: ParsableCommand {
       The folder holds packed codes, scales and zeros in safetensors, and modules.json with what was
       done to every module, fallbacks included. `assay perplexity` and `assay inspect` read it.
 
+      Levels such as 2.5, and plans over neurons, give the neurons of an expert different bits;
+      calibration tells which neurons get more. Without it they keep their places.
+
       GPTQ takes its Hessians from a calibration folder, whose inputs come from full-precision
       layers, or, with --hessian-stream quantized, draws windows of --text and sends them through
       the layers that it has quantized before, as GPTQ's code does.
@@ -35,7 +38,7 @@ struct QuantizeCommand: ParsableCommand {
   var method = Method.gptq
 
   @Option(
-    help: "Folder that `assay calibrate` wrote; gptq needs it but for the quantized stream.",
+    help: "Folder that `assay calibrate` wrote: gptq's Hessians, and ranks of neurons.",
     completion: .directory)
   var calibration: String?
 
@@ -124,7 +127,7 @@ struct QuantizeCommand: ParsableCommand {
           model: URL(filePath: model), text: URL(filePath: $0), window: window,
           routingWeighted: routingWeighted, precision: compute.precision)
       })
-    let calibration = try method == .gptq ? calibration.map(CalibrationFolder.url) : nil
+    let calibration = try calibration.map(CalibrationFolder.url)
     try SingleStage.write(to: URL(filePath: out)) { context in
       let reports = try stage.write(
         plan: URL(filePath: plan), calibration: calibration,

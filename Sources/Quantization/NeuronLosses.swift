@@ -1,4 +1,3 @@
-import Quantization
 import Tensors
 
 /// What each neuron of an expert loses at each bit-width, per token (DECISIONS: Neuron units).
@@ -32,8 +31,8 @@ public struct NeuronLosses: Sendable, Equatable {
     _ weights: GatedWeights, moments: GatedMoments, bits: [Int], family: GridFamily
   ) throws(QuantizationError) {
     precondition(moments.hasTokens, "no tokens")
-    let columns = GridFamily(
-      groupSize: nil, symmetric: family.symmetric, rangeSearch: family.rangeSearch)
+    var columns = family
+    columns.groupSize = nil
     let transposedDown = weights.down.transposed
     let squares = moments.hidden.sum.diagonal.map { Double($0) / Double(moments.hidden.tokens) }
     var (gateAndUp, down): ([[Double]], [[Double]]) = ([], [])
@@ -66,7 +65,28 @@ public struct NeuronLosses: Sendable, Equatable {
     NeuronOrder(falling: zip(total(bits: low), total(bits: high)).map { $0 - $1 })
   }
 
-  func index(of bits: Int) -> Int {
+  /// Neurons of an expert by the loss that they drop between two bit-widths; in their places if no
+  /// token reached it.
+  ///
+  /// - Parameters:
+  ///   - weights: The expert.
+  ///   - moments: Of its inputs.
+  ///   - rank: The lower and the higher bits.
+  ///   - family: Grids of any bits.
+  /// - Returns: The order.
+  /// - Throws: ``QuantizationError``.
+  public static func order(
+    of weights: GatedWeights, moments: GatedMoments, rank: ClosedRange<Int>, family: GridFamily
+  ) throws(QuantizationError) -> NeuronOrder {
+    guard moments.hasTokens, rank.lowerBound < rank.upperBound else {
+      return .identity(weights.neurons)
+    }
+    return try NeuronLosses(
+      weights, moments: moments, bits: [rank.lowerBound, rank.upperBound], family: family
+    ).order(from: rank.lowerBound, to: rank.upperBound)
+  }
+
+  public func index(of bits: Int) -> Int {
     guard let level = self.bits.firstIndex(of: bits) else {
       preconditionFailure("\(bits) bits are not in \(self.bits)")
     }

@@ -1,0 +1,156 @@
+import Tensors
+
+extension MixedExpert {
+  /// What GPTQ reads of one input of an expert.
+  public enum Solving: Sendable {
+    /// H = 2S/n, of the input of down with neurons in their places in the checkpoint.
+    case hessian(SecondMoments)
+    /// Too few tokens, or none: rounded to nearest.
+    case nearest(RoundingFallback)
+  }
+
+  /// How one of the matrices came out.
+  public struct Outcome: Sendable, Equatable {
+    /// Sum over the slices; nil where the matrix was rounded to nearest.
+    public var loss: Double?
+    public var damping: Double?
+    public var escalations: Int?
+    public var deadColumns: Int?
+    public var fallback: RoundingFallback?
+
+    public init(
+      loss: Double? = nil, damping: Double? = nil, escalations: Int? = nil,
+      deadColumns: Int? = nil, fallback: RoundingFallback? = nil
+    ) {
+      (self.loss, self.damping, self.escalations) = (loss, damping, escalations)
+      (self.deadColumns, self.fallback) = (deadColumns, fallback)
+    }
+  }
+
+  /// GPTQ of gate and up row by row, of down in slice-then-importance order.
+  ///
+  /// Rows of gate and up do not touch each other, so each slice is solved by itself. Columns of down do:
+  /// they are rounded slice after slice, from high to low bits, and what a slice loses is made up for
+  /// by all later ones. With act-order the neurons of a slice are stored by falling diagonal of the
+  /// Hessian, else by rank; groups are those of the stored order.
+  /// - Parameters:
+  ///   - weights: Neurons in their places in the checkpoint.
+  ///   - order: Neurons by rank; not read for a single slice.
+  ///   - split: Bits and neurons of each slice in rank order, summing to all neurons.
+  ///   - family: Grids of any bits.
+  ///   - options: Of the solver.
+  ///   - input: Of gate and up.
+  ///   - hidden: Of down.
+  /// - Returns: The expert, and how gate, up and down came out.
+  /// - Throws: ``QuantizationError``.
+  public static func solving(
+    _ weights: GatedWeights, order: NeuronOrder, split: [(bits: Int, neurons: Int)],
+    family: GridFamily, options: GPTQOptions, input: Solving, hidden: Solving
+  ) throws(QuantizationError) -> (expert: MixedExpert, outcomes: [Outcome]) {
+    let ranges = positions(of: split, neurons: weights.neurons)
+    var order = split.count == 1 ? .identity(weights.neurons) : order
+    if case .hessian(let hessian) = hidden, options.columns == .activation {
+      order = order.sorted(in: ranges, byFalling: hessian.diagonal)
+    }
+    let inputFactor = try input.factor(options, columns: options.columns)
+    let gate = try rows(weights.gate, order, ranges, split, family, options, inputFactor)
+    let up = try rows(weights.up, order, ranges, split, family, options, inputFactor)
+    let down = try columns(weights.down, order, split, family, options, hidden)
+    let slices = split.indices.map {
+      Slice(gate: gate.slices[$0], up: up.slices[$0], down: down.slices[$0])
+    }
+    return (
+      MixedExpert(order: order, slices: slices), [gate.outcome, up.outcome, down.outcome]
+    )
+  }
+
+  private typealias Solved = (slices: [PackedMatrix], outcome: Outcome)
+
+  private static func rows(
+    _ matrix: Matrix, _ order: NeuronOrder, _ ranges: [Range<Int>],
+    _ split: [(bits: Int, neurons: Int)], _ family: GridFamily, _ options: GPTQOptions,
+    _ factor: FactorOrFallback
+  ) throws(QuantizationError) -> Solved {
+    var (slices, outcome): ([PackedMatrix], Outcome) = ([], factor.outcome)
+    for (range, part) in zip(ranges, split) {
+      let (rows, grid) = (order.rows(of: matrix, at: range), try family.grid(bits: part.bits))
+      guard case .factor(let factor) = factor else {
+        slices.append(try RoundToNearest.quantize(rows, grid: grid))
+        continue
+      }
+      let result = try GPTQ(grid: grid, options: options).quantize(rows, factor: factor)
+      slices.append(result.packed)
+      outcome.loss = (outcome.loss ?? 0) + result.loss
+    }
+    return (slices, outcome)
+  }
+
+  private static func columns(
+    _ matrix: Matrix, _ order: NeuronOrder, _ split: [(bits: Int, neurons: Int)],
+    _ family: GridFamily, _ options: GPTQOptions, _ hidden: Solving
+  ) throws(QuantizationError) -> Solved {
+    let permuted = hidden.permuted(by: order)
+    let factor = try permuted.factor(options, columns: .natural)
+    var outcome = factor.outcome
+    guard case .factor(let found) = factor else {
+      return (
+        try roundedDown(matrix, order: order, split: split, family: family), outcome
+      )
+    }
+    let (slices, loss) = try GPTQ.quantize(
+      order.columns(of: matrix), slices: split.map { ($0.bits, $0.neurons) }, family: family,
+      options: options, factor: found)
+    outcome.loss = loss
+    return (slices, outcome)
+  }
+}
+
+/// A factor, or why there is none.
+private enum FactorOrFallback {
+  case factor(DampedFactor)
+  case nearest(RoundingFallback)
+
+  var outcome: MixedExpert.Outcome {
+    switch self {
+    case .factor(let factor):
+      MixedExpert.Outcome(
+        damping: factor.damping, escalations: factor.escalations,
+        deadColumns: factor.deadColumns.count)
+    case .nearest(let fallback): MixedExpert.Outcome(fallback: fallback)
+    }
+  }
+}
+
+extension MixedExpert.Solving {
+  fileprivate func permuted(by order: NeuronOrder) -> Self {
+    guard case .hessian(let hessian) = self else { return self }
+    return .hessian(hessian.permuted(by: order.neurons))
+  }
+
+  fileprivate func factor(
+    _ options: GPTQOptions, columns: ColumnRule
+  ) throws(QuantizationError) -> FactorOrFallback {
+    switch self {
+    case .nearest(let fallback): return .nearest(fallback)
+    case .hessian(let hessian):
+      do throws(QuantizationError) {
+        return .factor(
+          try DampedFactor(
+            of: hessian, relativeDamping: options.relativeDamping, columns: columns))
+      } catch {
+        guard let fallback = RoundingFallback(error) else { throw error }
+        return .nearest(fallback)
+      }
+    }
+  }
+}
+
+extension NeuronOrder {
+  /// The neurons of each range by falling value, ties as they were.
+  fileprivate func sorted(in ranges: [Range<Int>], byFalling values: [Float]) -> NeuronOrder {
+    NeuronOrder(
+      rearranging: ranges.flatMap { range in
+        range.sorted { (values[neurons[$1]], $0) < (values[neurons[$0]], $1) }.map { neurons[$0] }
+      })
+  }
+}
