@@ -14,6 +14,8 @@ struct TokenQuery: Sendable {
 struct TokenLosses {
   /// For each sequence and query: −ln p(token | sequence up to position), nats.
   let sequences: [[Double]]
+  /// For each sequence and query: whether no other token is likelier, and none before it as likely.
+  let isLikeliest: [[Bool]]
 
   /// Sends the sequences through the model in groups whose activations fit in memory.
   ///
@@ -33,7 +35,7 @@ struct TokenLosses {
     let limit = max(1, (1 << 26) / source.configuration.hiddenSize)
     let groups = Self.groups(of: sequences, tokens: limit)
     let layers = Double(source.configuration.layerCount + 1)
-    var result: [[Double]] = []
+    var (result, likeliest): ([[Double]], [[Bool]]) = ([], [])
     result.reserveCapacity(sequences.count)
     for (index, group) in groups.enumerated() {
       let pass = try ForwardPass(
@@ -41,11 +43,14 @@ struct TokenLosses {
       try pass.runLayers {
         progress((Double(index) + Double($0) / layers) / Double(groups.count))
       }
-      result += try Self.losses(
+      let answers = try Self.losses(
         lengths: sequences[group].map(\.count), queries: Array(queries[group]), pass)
+      result += answers.losses
+      likeliest += answers.isLikeliest
       progress(Double(index + 1) / Double(groups.count))
     }
     self.sequences = result
+    isLikeliest = likeliest
   }
 
   private static func groups(of sequences: [[Int32]], tokens limit: Int) -> [Range<Int>] {
@@ -65,7 +70,7 @@ struct TokenLosses {
   /// Answers by row: the queries of one row share its normalizing sum.
   private static func losses(
     lengths: [Int], queries: [[TokenQuery]], _ pass: ForwardPass
-  ) throws -> [[Double]] {
+  ) throws -> (losses: [[Double]], isLikeliest: [[Bool]]) {
     var rowQueries = [[(sequence: Int, query: Int, token: Int32)]](
       repeating: [], count: lengths.reduce(0, +))
     var first = 0
@@ -77,6 +82,7 @@ struct TokenLosses {
       first += lengths[sequence]
     }
     var losses = queries.map { [Double](repeating: 0, count: $0.count) }
+    var likeliest = queries.map { [Bool](repeating: false, count: $0.count) }
     let vocabulary = pass.source.configuration.vocabularySize
     try pass.forEachLogits { first, rows, logits in
       var sums = [Double](repeating: 0, count: rows)
@@ -91,12 +97,24 @@ struct TokenLosses {
         }
       }
       for row in 0..<rows {
+        let rowLogits = logits + row * vocabulary
         for asked in rowQueries[first + row] {
-          losses[asked.sequence][asked.query] =
-            sums[row] - Double(logits[row * vocabulary + Int(asked.token)])
+          let token = Int(asked.token)
+          losses[asked.sequence][asked.query] = sums[row] - Double(rowLogits[token])
+          likeliest[asked.sequence][asked.query] = isFirstMaximum(
+            token, of: rowLogits, count: vocabulary)
         }
       }
     }
-    return losses
+    return (losses, likeliest)
+  }
+
+  /// Ends at the first larger value, which is soon unless the token is among the likeliest.
+  private static func isFirstMaximum(
+    _ index: Int, of values: UnsafePointer<Float>, count: Int
+  ) -> Bool {
+    let value = values[index]
+    return !value.isNaN && !(0..<index).contains { values[$0] >= value }
+      && !(index + 1..<count).contains { values[$0] > value }
   }
 }
