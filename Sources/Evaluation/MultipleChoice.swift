@@ -65,7 +65,8 @@ public struct MultipleChoice: Sendable, Equatable {
       try item.choices.map { try Self.request(item, choice: $0, tokenizer: tokenizer) }
     }
     let all = try ContinuationScores(
-      of: requests, source: source, precision: precision, progress: progress)
+      of: requests, sharingPrefixes: false, source: source, precision: precision,
+      progress: progress)
     forwardTokens = all.forwardTokens
     var rest = all.logLikelihoods[...]
     scores = items.map { item in

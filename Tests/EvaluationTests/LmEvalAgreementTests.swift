@@ -95,7 +95,7 @@ struct LmEvalAgreementTests {
     #expect(try #require(truncated["boolq"]) > 0)
   }
 
-  @Test("the domains of the reference model score as they did, exactly")
+  @Test("the domains of the reference model have the accuracies that they had, item by item")
   func domains() throws {
     let model = try ModelFolder(experiments.appending(path: "reference-model"))
     let tokenizer = try model.tokenizer()
@@ -110,9 +110,13 @@ struct LmEvalAgreementTests {
         experiments.appending(path: "reference-model/items/\(domain).jsonl"))
       let expected = try MultipleChoice(
         of: model.weights, items: old, tokenizer: tokenizer, precision: .f32)
-      #expect(ours.answers.map(\.logLikelihoods) == expected.scores)
+      // Contexts computed once are summed in another order; the old protocol keeps its bits.
+      let differences = zip(ours.answers.map(\.logLikelihoods), expected.scores).flatMap {
+        zip($0, $1).map { abs($0 - $1) }
+      }
+      #expect(differences.count == 480 && differences.allSatisfy { $0 < 1e-4 })
       #expect(ours.values(.accuracy) == expected.correct.map { $0 ? 1 : 0 })
-      #expect(ours.forwardTokens == expected.forwardTokens)
+      #expect(ours.forwardTokens < expected.forwardTokens)
       #expect(items.map(\.id) == old.map(\.id))
       // What the reference model's README says, to four digits.
       #expect(abs(ours.value(.accuracy) - accuracy) < 1e-4)

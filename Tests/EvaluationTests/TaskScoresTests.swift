@@ -85,6 +85,35 @@ struct TaskScoresTests {
     #expect("\(try #require(error))".contains("more than the model's \(limit) positions"))
   }
 
+  @Test("what requests begin with goes through the model once, and scores stay")
+  func sharedPrefixes() throws {
+    let model = try TinyMixtral()
+    let choices: JSONValue = ["abc!", "the", "x", "the abc"]
+    let task = try task([
+      "kind": "multiple-choice", "prompt": "{{c}}", "choices": choices,
+      "answer": ["field": "y"], "metrics": ["acc"],
+    ])
+    let ours = try scores(
+      model, task, #"{"c": "Question one:", "y": 0}"#, #"{"c": "Question two:", "y": 0}"#,
+      #"{"c": "Other", "y": 0}"#)
+    for (item, answer) in zip(ours.items, ours.answers) {
+      for (request, score) in zip(item.requests, answer.logLikelihoods) {
+        let tokens = model.tokenizer.encode(request.context + request.continuation)
+        let given = model.tokenizer.encode(request.context).count
+        let logits = try model.logits(of: tokens)
+        let expected = (given..<tokens.count).reduce(0.0) {
+          $0 - model.loss(logits, position: $1 - 1, token: tokens[$1])
+        }
+        // Other row counts are summed in another order; exponentials are f32 (1e-6 a token).
+        #expect(abs(score - expected) < 1e-4, "\(request)")
+      }
+    }
+    let apart = ours.items.flatMap(\.requests).reduce(0) {
+      $0 + model.tokenizer.encode($1.context + $1.continuation).count - 1
+    }
+    #expect(ours.forwardTokens < apart / 2)
+  }
+
   @Test("groups have values of their own; micro counts items alike, macro groups")
   func groups() throws {
     let model = try TinyMixtral()

@@ -30,8 +30,8 @@ public struct TaskScores: Sendable, Equatable {
 
   /// Asks a model.
   ///
-  /// Requests whose tokens are equal but for the last go through the model once. Longer common
-  /// beginnings, such as the context of several choices, are computed for each.
+  /// What neighbouring requests begin with is computed once: the context of several choices, or the
+  /// examples of several questions.
   ///
   /// - Parameters:
   ///   - source: The model.
@@ -51,7 +51,8 @@ public struct TaskScores: Sendable, Equatable {
       try item.requests.map { try encoder.tokens(of: $0, item: item.id) }
     }
     let scores = try ContinuationScores(
-      of: requests, source: source, precision: precision, progress: progress)
+      of: requests, sharingPrefixes: true, source: source, precision: precision,
+      progress: progress)
     self.items = items
     truncatedRequests = requests.count(where: \.isTruncated)
     forwardTokens = scores.forwardTokens

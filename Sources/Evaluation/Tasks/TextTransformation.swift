@@ -35,14 +35,30 @@ public enum TextTransformation: String, Sendable, CaseIterable {
     case .beforeBlank: return scalars.firstIndex(of: "_").map { scalars[..<$0].text }
     case .afterBlank: return scalars.firstIndex(of: "_").map { scalars[($0 + 1)...].text }
     case .hellaswag:
-      let titled = Array(scalars.strippedLeading.strippedTrailing)
-        .replacing(Self.scalars(" [title]"), with: Self.scalars(". "))
-      return Self.withoutBrackets(titled)
-        .replacing(Self.scalars("  "), with: Self.scalars(" ")).text
+      let titled = Self.replacing(
+        " [title]", with: ". ", in: Array(scalars.strippedLeading.strippedTrailing))
+      return Self.replacing("  ", with: " ", in: Self.withoutBrackets(titled)).text
     }
   }
 
-  private static func scalars(_ text: String) -> [Unicode.Scalar] { Array(text.unicodeScalars) }
+  /// Every occurrence replaced, from the left; the standard library's method is ten times slower.
+  private static func replacing(
+    _ pattern: String, with other: String, in scalars: [Unicode.Scalar]
+  ) -> [Unicode.Scalar] {
+    let pattern = Array(pattern.unicodeScalars)
+    var kept: [Unicode.Scalar] = []
+    var position = 0
+    while position < scalars.count {
+      if scalars[position] == pattern[0], scalars[position...].starts(with: pattern) {
+        kept += other.unicodeScalars
+        position += pattern.count
+      } else {
+        kept.append(scalars[position])
+        position += 1
+      }
+    }
+    return kept
+  }
 
   private static func capitalized(_ scalars: [Unicode.Scalar]) -> String {
     guard let first = scalars.first else { return "" }
