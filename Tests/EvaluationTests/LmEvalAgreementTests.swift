@@ -3,22 +3,13 @@ import Foundation
 import MoEModels
 import Testing
 
-/// Trained weights and rows of benchmarks, in a folder that the environment names.
-private enum BenchmarkData {
-  static let variable = "ASSAY_BENCHMARK_DATA"
-  static let folder = ProcessInfo.processInfo.environment[variable].map { URL(filePath: $0) }
-  static let hint: Comment = "set ASSAY_BENCHMARK_DATA to a folder with benchmarks/ and models/"
-  static var benchmarks: URL? { folder?.appending(path: "benchmarks") }
-  static var model: URL? { folder?.appending(path: "models/english-moe-20m") }
-}
-
 /// The largest differences seen, to be printed.
 private struct Agreement {
   var requests = 0
   var largest = 0.0
   var greedyDiffers = 0
 
-  /// - Returns: Whether accuracies are identical and log-likelihoods within the tolerance.
+  /// Expects identical accuracies of every item, and log-likelihoods within the tolerance.
   mutating func compare(
     _ scores: TaskScores, _ golden: LmEvalGolden.Task, tolerance: Double, task: String
   ) {
@@ -66,7 +57,7 @@ struct LmEvalAgreementTests {
           ours.map { $0.map { Array($0.utf8) } }
             == expected.requests?.map { $0.map { Array($0.utf8) } }, "\(name) \(expected.row)")
       }
-      #expect(RequestChecksum(items).value == golden.crc32, "\(name)")
+      #expect(Checksum.requests(of: items) == golden.crc32, "\(name)")
     }
   }
 
@@ -134,7 +125,7 @@ struct LmEvalRealDataTests {
     for (name, golden) in try LmEvalGolden(model: "english-moe-20m").tasks {
       let items = try LmEvalGolden.definition(name, shots: golden.shots).items(in: folder)
       #expect(items.count == golden.rows, "\(name)")
-      #expect(RequestChecksum(items).value == golden.crc32, "\(name)")
+      #expect(Checksum.requests(of: items) == golden.crc32, "\(name)")
     }
   }
 

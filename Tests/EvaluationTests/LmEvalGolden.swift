@@ -1,5 +1,6 @@
 import Evaluation
 import Foundation
+import Testing
 
 /// What `Golden/lm_eval_reference.py` got of lm-eval.
 struct LmEvalGolden: Decodable {
@@ -45,28 +46,36 @@ let experiments = URL(filePath: #filePath).deletingLastPathComponent()
   .deletingLastPathComponent().deletingLastPathComponent().appending(path: "experiments")
 let shippedTasks = experiments.appending(path: "tasks")
 
-/// CRC-32 of zlib, over "context NUL continuation NUL" of all requests.
-struct RequestChecksum {
+/// Trained weights and rows of benchmarks, in a folder that the environment names.
+enum BenchmarkData {
+  static let variable = "ASSAY_BENCHMARK_DATA"
+  static let folder = ProcessInfo.processInfo.environment[variable].map { URL(filePath: $0) }
+  static let hint: Comment = "set ASSAY_BENCHMARK_DATA to a folder with benchmarks/ and models/"
+  static var benchmarks: URL? { folder?.appending(path: "benchmarks") }
+  static var model: URL? { folder?.appending(path: "models/english-moe-20m") }
+}
+
+/// CRC-32 of zlib.
+struct Checksum {
   private static let table = (0..<256).map { byte in
     (0..<8).reduce(UInt32(byte)) { sum, _ in sum >> 1 ^ (sum & 1 == 1 ? 0xEDB8_8320 : 0) }
   }
   private(set) var value: UInt32 = 0
 
-  init(_ items: [TaskItem]) {
-    for request in items.lazy.flatMap(\.requests) {
-      add(request.context)
-      add(request.continuation)
-    }
-  }
-
-  private mutating func add(_ text: String) {
+  mutating func add(_ bytes: some Sequence<UInt8>) {
     var sum = ~value
-    for byte in text.utf8 { Self.add(byte, to: &sum) }
-    Self.add(0, to: &sum)
+    for byte in bytes {
+      sum = Self.table[Int(UInt8(truncatingIfNeeded: sum) ^ byte)] ^ sum >> 8
+    }
     value = ~sum
   }
 
-  private static func add(_ byte: UInt8, to sum: inout UInt32) {
-    sum = table[Int(UInt8(truncatingIfNeeded: sum) ^ byte)] ^ sum >> 8
+  /// Over "context NUL continuation NUL" of all requests.
+  static func requests(of items: [TaskItem]) -> UInt32 {
+    var sum = Checksum()
+    for request in items.lazy.flatMap(\.requests) {
+      sum.add("\(request.context)\0\(request.continuation)\0".utf8)
+    }
+    return sum.value
   }
 }

@@ -18,11 +18,14 @@ struct ContinuationTokenizer {
   let maximumLength: Int
 
   init(_ tokenizer: Tokenizer, for configuration: ModelConfiguration) {
-    self.tokenizer = tokenizer
     let id = configuration.beginningOfTextID ?? configuration.endOfTextIDs.first
-    prefix = id.map { Int32($0) }
+    self.init(
+      tokenizer, prefix: id.map { Int32($0) }, maximumLength: configuration.maximumPositions)
+  }
+
+  init(_ tokenizer: Tokenizer, prefix: Int32?, maximumLength: Int) {
+    (self.tokenizer, self.prefix, self.maximumLength) = (tokenizer, prefix, maximumLength)
     prefixText = prefix.map { tokenizer.decode([$0]) }
-    maximumLength = configuration.maximumPositions
   }
 
   /// The tokens of a request.
