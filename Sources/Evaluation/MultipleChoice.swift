@@ -61,62 +61,34 @@ public struct MultipleChoice: Sendable, Equatable {
     of source: any WeightSource, items: [ChoiceItem], tokenizer: Tokenizer, precision: Precision,
     progress: (Double) -> Void = { _ in }
   ) throws {
-    var inputs = DistinctInputs()
-    let places = try items.map { item in
-      try item.choices.map { choice in
-        inputs.add(try Request(item: item, choice: choice, tokenizer: tokenizer))
-      }
+    let requests = try items.flatMap { item in
+      try item.choices.map { try Self.request(item, choice: $0, tokenizer: tokenizer) }
     }
-    forwardTokens = inputs.sequences.reduce(0) { $0 + $1.count }
-    let losses = try TokenLosses(
-      of: inputs.sequences, queries: inputs.queries, source: source, precision: precision,
+    let all = try ContinuationScores(
+      of: requests, sharingPrefixes: false, source: source, precision: precision,
       progress: progress)
-    scores = places.map { choices in
-      choices.map { -losses.sequences[$0.sequence][$0.queries].reduce(0, +) }
+    forwardTokens = all.forwardTokens
+    var rest = all.logLikelihoods[...]
+    scores = items.map { item in
+      defer { rest = rest.dropFirst(item.choices.count) }
+      return Array(rest.prefix(item.choices.count))
     }
     correct = zip(items, scores).map { item, scores in
       scores.firstIndex(of: scores.max() ?? .nan) == item.answer
     }
   }
 
-  /// The tokens of context + choice, of which the last `scored` belong to the choice.
-  private struct Request {
-    let tokens: [Int32]
-    let scored: Int
-
-    init(item: ChoiceItem, choice: String, tokenizer: Tokenizer) throws {
-      let context = item.context.trimmingSuffix(while: \.isWhitespace)
-      tokens = tokenizer.encode(item.context + choice)
-      scored = tokens.count - tokenizer.encode(String(context)).count
-      guard scored > 0, tokens.count > scored else {
-        throw TaskError.nothingToScore(item: item.id, choice: choice)
-      }
+  /// The tokens of context + choice as they are together, without tokens of the post-processor.
+  private static func request(
+    _ item: ChoiceItem, choice: String, tokenizer: Tokenizer
+  ) throws(TaskError) -> ContinuationTokens {
+    let context = item.context.trimmingSuffix(while: \.isWhitespace)
+    let tokens = tokenizer.encode(item.context + choice)
+    let scored = tokens.count - tokenizer.encode(String(context)).count
+    guard scored > 0, tokens.count > scored else {
+      throw .nothingToScore(item: item.id, choice: choice)
     }
-  }
-
-  /// What goes through the model: the last token of a choice predicts nothing and stays out, so that
-  /// choices of one token share one sequence, their context.
-  private struct DistinctInputs {
-    private(set) var sequences: [[Int32]] = []
-    private(set) var queries: [[TokenQuery]] = []
-    private var indices: [[Int32]: Int] = [:]
-
-    /// - Returns: The sequence, and which of its queries score this request.
-    mutating func add(_ request: Request) -> (sequence: Int, queries: Range<Int>) {
-      let input = Array(request.tokens.dropLast())
-      let index = indices[input] ?? sequences.count
-      if index == sequences.count {
-        indices[input] = index
-        sequences.append(input)
-        queries.append([])
-      }
-      let first = queries[index].count
-      for position in request.tokens.count - request.scored..<request.tokens.count {
-        queries[index].append(
-          TokenQuery(position: position - 1, token: request.tokens[position]))
-      }
-      return (index, first..<queries[index].count)
-    }
+    return ContinuationTokens(tokens: tokens, scored: scored, isTruncated: false)
   }
 }
 
@@ -125,24 +97,5 @@ extension String {
     var end = endIndex
     while end > startIndex, isTrimmed(self[index(before: end)]) { end = index(before: end) }
     return self[..<end]
-  }
-}
-
-/// Why a task cannot be evaluated.
-public enum TaskError: Error, Equatable, CustomStringConvertible {
-  case badRow(path: String, line: Int, reason: String)
-  case noItems(path: String)
-  case nothingToScore(item: String, choice: String)
-
-  public var description: String {
-    switch self {
-    case .badRow(let path, let line, let reason):
-      "\(path):\(line): not an item (\(reason)). A row is {\"id\": …, \"context\": …, "
-        + "\"choices\": […], \"answer\": index}."
-    case .noItems(let path):
-      "\(path): holds no items."
-    case .nothingToScore(let item, let choice):
-      "Item '\(item)': choice '\(choice)' adds no token to the context, or the context is empty."
-    }
   }
 }

@@ -5,17 +5,21 @@ import Tensors
 struct SequenceBatch: Sendable {
   /// Index of its first token among all.
   let first: Int
-  let lengths: [Int]
+  let shapes: [TokenTree.Shape]
   let tokens: Int
 
-  init(first: Int, lengths: [Int]) {
+  init(first: Int, shapes: [TokenTree.Shape]) {
     self.first = first
-    self.lengths = lengths
-    tokens = lengths.reduce(0, +)
+    self.shapes = shapes
+    tokens = shapes.reduce(0) { $0 + $1.tokens }
   }
 
   /// Of every token in its sequence.
-  var positions: [Int] { lengths.flatMap { 0..<$0 } }
+  var positions: [Int] {
+    shapes.flatMap { shape in
+      Array(0..<shape.trunk) + shape.branches.flatMap { shape.trunk..<shape.trunk + $0 }
+    }
+  }
 }
 
 /// A loaded layer. Its weights live as long as it does; its scratch memory is reused over batches.

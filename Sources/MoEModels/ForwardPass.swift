@@ -22,20 +22,37 @@ public final class ForwardPass {
   ///   - precision: Of the matrix products; the router stays in f32.
   ///   - batchTokens: About how many tokens go through a layer together.
   /// - Throws: ``ForwardPassError`` for an id outside the vocabulary or a sequence too long.
-  public init(
+  public convenience init(
     _ sequences: [[Int32]], source: any WeightSource, precision: Precision,
     batchTokens: Int = 2048
   ) throws {
+    try self.init(
+      trees: sequences.map { TokenTree(trunk: $0) }, source: source, precision: precision,
+      batchTokens: batchTokens)
+  }
+
+  /// Embeds sequences of which some begin alike.
+  ///
+  /// - Parameters:
+  ///   - trees: Token ids; the pass's tokens are those of all trees in order.
+  ///   - source: The model.
+  ///   - precision: Of the matrix products; the router stays in f32.
+  ///   - batchTokens: About how many tokens go through a layer together; a tree is not divided.
+  /// - Throws: As ``init(_:source:precision:batchTokens:)``.
+  public init(
+    trees: [TokenTree], source: any WeightSource, precision: Precision, batchTokens: Int = 2048
+  ) throws {
+    let shapes = trees.map(\.shape)
     let configuration = source.configuration
     self.source = source
     self.precision = precision
     self.batchTokens = batchTokens
-    tokens = sequences.reduce(0) { $0 + $1.count }
-    batches = Self.batches(of: sequences.map(\.count), tokens: batchTokens)
-    let longest = sequences.map(\.count).max() ?? 0
+    tokens = shapes.reduce(0) { $0 + $1.tokens }
+    batches = Self.batches(of: shapes, tokens: batchTokens)
+    let longest = shapes.map(\.longest).max() ?? 0
     try Self.check(length: longest, in: configuration)
     rotary = RotaryEmbedding(configuration, positions: longest)
-    try embed(sequences)
+    try embed(trees)
   }
 
   /// A pass that stands where `other` stands and goes its own way from there.
@@ -148,13 +165,13 @@ public final class ForwardPass {
     }
   }
 
-  private func embed(_ sequences: [[Int32]]) throws {
+  private func embed(_ trees: [TokenTree]) throws {
     let c = source.configuration
     let table = try source.matrix(
       "model.embed_tokens.weight", rows: c.vocabularySize, columns: c.hiddenSize)
     let x = hiddenStates.reserve(tokens * c.hiddenSize)
     var row = 0
-    for token in sequences.joined() {
+    for token in trees.lazy.flatMap(\.tokens) {
       guard (0..<c.vocabularySize).contains(Int(token)) else {
         throw ForwardPassError.unknownToken(token, vocabulary: c.vocabularySize)
       }
@@ -167,19 +184,19 @@ public final class ForwardPass {
     source.releasePages(of: "model.embed_tokens.weight")
   }
 
-  private static func batches(of lengths: [Int], tokens: Int) -> [SequenceBatch] {
+  private static func batches(of shapes: [TokenTree.Shape], tokens: Int) -> [SequenceBatch] {
     var result: [SequenceBatch] = []
-    var current: [Int] = []
-    var first = 0
-    for length in lengths {
-      if !current.isEmpty, current.reduce(0, +) + length > tokens {
-        result.append(SequenceBatch(first: first, lengths: current))
-        first += result.last?.tokens ?? 0
-        current = []
+    var current: [TokenTree.Shape] = []
+    var (first, count) = (0, 0)
+    for shape in shapes {
+      if !current.isEmpty, count + shape.tokens > tokens {
+        result.append(SequenceBatch(first: first, shapes: current))
+        (first, count, current) = (first + count, 0, [])
       }
-      current.append(length)
+      current.append(shape)
+      count += shape.tokens
     }
-    if !current.isEmpty { result.append(SequenceBatch(first: first, lengths: current)) }
+    if !current.isEmpty { result.append(SequenceBatch(first: first, shapes: current)) }
     return result
   }
 }

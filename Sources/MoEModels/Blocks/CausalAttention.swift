@@ -3,7 +3,9 @@ import Tensors
 /// Grouped-query causal attention over whole sequences, without a cache.
 ///
 /// A sequence is copied head-major (queries of one key/value head together), then blocks of queries
-/// see only the keys up to their end, which saves almost half of the products.
+/// see only the keys up to their end, which saves almost half of the products. Branches of a tree
+/// are copied behind the trunk one after the other, each over the one before: to its queries a branch
+/// and the trunk are one sequence.
 final class CausalAttention {
   private let heads: Int
   private let keyValueHeads: Int
@@ -53,14 +55,35 @@ final class CausalAttention {
     _ projected: UnsafePointer<Float>, batch: SequenceBatch, to y: UnsafeMutablePointer<Float>
   ) {
     var first = 0
-    for length in batch.lengths {
-      arrange(projected + first * inputWidth, length: length)
-      for start in stride(from: 0, to: length, by: queryBlock) {
+    for shape in batch.shapes {
+      let room = shape.longest
+      attend(0..<shape.trunk, firstRow: first, projected, room: room, to: y)
+      first += shape.trunk
+      for branch in shape.branches {
         attend(
-          start..<min(start + queryBlock, length), length: length,
-          to: y + first * heads * valueDimension)
+          shape.trunk..<shape.trunk + branch, firstRow: first, projected, room: room, to: y)
+        first += branch
       }
-      first += length
+    }
+  }
+
+  /// Attention of the tokens at consecutive positions to those before them, which are in place.
+  ///
+  /// - Parameters:
+  ///   - positions: Of the tokens in their sequence.
+  ///   - firstRow: Of these tokens in `projected` and `y`.
+  ///   - projected: As in ``apply(_:batch:to:)``.
+  ///   - room: Positions that the head-major copies have room for.
+  ///   - y: As in ``apply(_:batch:to:)``.
+  private func attend(
+    _ positions: Range<Int>, firstRow: Int, _ projected: UnsafePointer<Float>, room: Int,
+    to y: UnsafeMutablePointer<Float>
+  ) {
+    arrange(projected + firstRow * inputWidth, positions: positions, room: room)
+    for start in stride(from: positions.lowerBound, to: positions.upperBound, by: queryBlock) {
+      attend(
+        start..<min(start + queryBlock, positions.upperBound), room: room,
+        to: y + (firstRow + start - positions.lowerBound) * heads * valueDimension)
     }
   }
 
@@ -69,39 +92,50 @@ final class CausalAttention {
   }
   private var repeats: Int { heads / keyValueHeads }
 
-  /// Rotates q and k and lays all three out head-major: q `[kvHeads, length, repeats, d]`,
-  /// k `[kvHeads, length, d]`, v `[kvHeads, length, valueDimension]`.
-  private func arrange(_ projected: UnsafePointer<Float>, length: Int) {
+  /// Rotates q and k and lays all three out head-major: q `[kvHeads, room, repeats, d]`,
+  /// k `[kvHeads, room, d]`, v `[kvHeads, room, valueDimension]`.
+  private func arrange(
+    _ projected: UnsafePointer<Float>, positions: Range<Int>, room: Int
+  ) {
     let (d, dv, repeats, kvHeads) = (headDimension, valueDimension, repeats, keyValueHeads)
     let width = inputWidth
     // SAFETY: every chunk of positions writes its own places of q, k and v.
-    nonisolated(unsafe) let q = queries.reserve(length * heads * d)
-    nonisolated(unsafe) let k = keys.reserve(length * kvHeads * d)
-    nonisolated(unsafe) let v = values.reserve(length * kvHeads * dv)
+    nonisolated(unsafe) let q = queries.reserve(room * heads * d)
+    nonisolated(unsafe) let k = keys.reserve(room * kvHeads * d)
+    nonisolated(unsafe) let v = values.reserve(room * kvHeads * dv)
     nonisolated(unsafe) let projected = projected
     let heads = heads
     let place = placement
-    forEachChunk(of: length, size: 64) { range in
-      for position in range {
-        let row = projected + position * width
+    forEachChunk(of: positions.count, size: 64) { range in
+      for index in range {
+        let position = positions.lowerBound + index
+        let row = projected + index * width
         for head in 0..<heads {
-          let target = q + ((head / repeats * length + position) * repeats + head % repeats) * d
+          let target = q + ((head / repeats * room + position) * repeats + head % repeats) * d
           place(row + head * d, target, position)
         }
         for head in 0..<kvHeads {
-          let target = head * length + position
+          let target = head * room + position
           place(row + (heads + head) * d, k + target * d, position)
           (v + target * dv).update(from: row + (heads + kvHeads) * d + head * dv, count: dv)
         }
       }
     }
     guard precision == .bf16 else { return }
-    HalfPrecision.bfloat16(
-      q, count: length * heads * d, to: halfQueries.reserve(length * heads * d))
-    HalfPrecision.bfloat16(
-      k, count: length * kvHeads * d, to: halfKeys.reserve(length * kvHeads * d))
-    HalfPrecision.bfloat16(
-      v, count: length * kvHeads * dv, to: halfValues.reserve(length * kvHeads * dv))
+    round(q, to: halfQueries.reserve(room * heads * d), positions, room: room, width: repeats * d)
+    round(k, to: halfKeys.reserve(room * kvHeads * d), positions, room: room, width: d)
+    round(v, to: halfValues.reserve(room * kvHeads * dv), positions, room: room, width: dv)
+  }
+
+  /// Rounds what every key/value head has at these positions, `width` channels each.
+  private func round(
+    _ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<UInt16>,
+    _ positions: Range<Int>, room: Int, width: Int
+  ) {
+    for head in 0..<keyValueHeads {
+      let start = (head * room + positions.lowerBound) * width
+      HalfPrecision.bfloat16(source + start, count: positions.count * width, to: target + start)
+    }
   }
 
   /// Copies a query or key to its place, turned if it is not yet.
@@ -114,16 +148,20 @@ final class CausalAttention {
     return { source, target, position in rotary.rotate(source, to: target, position: position) }
   }
 
+  /// - Parameters:
+  ///   - block: Positions of queries.
+  ///   - room: As in ``arrange(_:positions:room:)``.
+  ///   - y: Written, the rows of this block.
   private func attend(
-    _ block: Range<Int>, length: Int, to y: UnsafeMutablePointer<Float>
+    _ block: Range<Int>, room: Int, to y: UnsafeMutablePointer<Float>
   ) {
     let (d, dv, repeats) = (headDimension, valueDimension, repeats)
     let (rows, seen) = (block.count * repeats, block.upperBound)
     let scores = scores.reserve(keyValueHeads * rows * seen)
     let outputs = outputs.reserve(keyValueHeads * rows * dv)
-    let queryStrides = BatchedProduct.Strides(batch: length * repeats * d, row: d)
-    let keyStrides = BatchedProduct.Strides(batch: length * d, row: 1, column: d)
-    let valueStrides = BatchedProduct.Strides(batch: length * dv, row: dv)
+    let queryStrides = BatchedProduct.Strides(batch: room * repeats * d, row: d)
+    let keyStrides = BatchedProduct.Strides(batch: room * d, row: 1, column: d)
+    let valueStrides = BatchedProduct.Strides(batch: room * dv, row: dv)
     let scoreStrides = BatchedProduct.Strides(batch: rows * seen, row: seen)
     let outputStrides = BatchedProduct.Strides(batch: rows * dv, row: dv)
     let offset = block.lowerBound * repeats * d
@@ -148,7 +186,7 @@ final class CausalAttention {
         batch: keyValueHeads, rows: rows, inner: seen, columns: dv,
         half, scoreStrides, halfValues.reserve(0), valueStrides, into: outputs, outputStrides)
     }
-    gather(outputs, block: block, to: y)
+    gather(outputs, rows: block.count, to: y)
   }
 
   /// Softmax over the keys that a query may see, zeros behind; also rounded to `half` if given.
@@ -172,15 +210,15 @@ final class CausalAttention {
     }
   }
 
-  /// From `[kvHeads, block, repeats, d]` to rows of concatenated heads.
+  /// From `[kvHeads, rows, repeats, d]` to rows of concatenated heads.
   private func gather(
-    _ outputs: UnsafePointer<Float>, block: Range<Int>, to y: UnsafeMutablePointer<Float>
+    _ outputs: UnsafePointer<Float>, rows: Int, to y: UnsafeMutablePointer<Float>
   ) {
     let (d, repeats) = (valueDimension, repeats)
     for group in 0..<keyValueHeads {
-      for (row, position) in block.enumerated() {
-        (y + (position * heads + group * repeats) * d).update(
-          from: outputs + (group * block.count + row) * repeats * d, count: repeats * d)
+      for row in 0..<rows {
+        (y + (row * heads + group * repeats) * d).update(
+          from: outputs + (group * rows + row) * repeats * d, count: repeats * d)
       }
     }
   }

@@ -1,0 +1,101 @@
+import Checkpoints
+import Foundation
+import JSON
+
+/// A line of a file of rows, and where it stands.
+public struct TaskRow: Sendable, Equatable {
+  public let path: String
+  /// Counted from 1.
+  public let line: Int
+  public let value: JSONValue
+
+  /// Reads rows, one JSON object a line, plain or gzip; empty lines are passed over.
+  ///
+  /// - Parameter url: Of the file.
+  /// - Returns: At least one row.
+  /// - Throws: ``TaskError`` with file and line of the first bad row, `TextCorpusError`.
+  public static func load(_ url: URL) throws -> [TaskRow] {
+    let text = try TextCorpus(url, format: .text).text
+    var rows: [TaskRow] = []
+    let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    for (index, line) in lines.enumerated() where !line.allSatisfy(Self.isSpace) {
+      rows.append(try TaskRow(Data(line), path: url.path, line: index + 1))
+    }
+    guard !rows.isEmpty else { throw TaskError.noItems(path: url.path) }
+    return rows
+  }
+
+  init(_ data: Data, path: String, line: Int) throws(TaskError) {
+    do {
+      // Rows may carry identifiers of other people's making.
+      value = try JSONParser.parse(data, admitting: .roundedIntegers)
+    } catch {
+      throw .unusableRow(
+        path: path, line: line, reason: "column \(error.column): \(error.inOneLine)")
+    }
+    (self.path, self.line) = (path, line)
+    guard value.objectValue != nil else {
+      throw unusable("it is \(value.kind), not an object")
+    }
+  }
+
+  private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (9...13).contains(byte) }
+
+  func unusable(_ reason: String) -> TaskError {
+    .unusableRow(path: path, line: line, reason: reason)
+  }
+}
+
+extension JSONSyntaxError {
+  /// The problem without its place: the line of a row is counted elsewhere.
+  fileprivate var inOneLine: String {
+    String(description.drop { $0 != ":" }.dropFirst(2))
+  }
+}
+
+// MARK: - Fields
+
+extension TaskRow {
+  func value(at path: FieldPath) throws(TaskError) -> JSONValue {
+    guard let found = value.value(at: path.pointer) else {
+      let keys = value.objectValue?.keys ?? []
+      throw unusable("it has no field \"\(path)\"; it has \(keys.joined(separator: ", "))")
+    }
+    return found
+  }
+
+  func text(at path: FieldPath) throws(TaskError) -> String {
+    let found = try value(at: path)
+    guard let text = Self.text(of: found) else {
+      throw unusable("\"\(path)\" is \(found.kind), not a text")
+    }
+    return text
+  }
+
+  func texts(at path: FieldPath) throws(TaskError) -> [String] {
+    let found = try value(at: path)
+    let texts = found.arrayValue.map { $0.compactMap(Self.text) }
+    guard let texts, texts.count == found.arrayValue?.count else {
+      throw unusable("\"\(path)\" is \(found.kind), not a list of texts")
+    }
+    return texts
+  }
+
+  func applying(
+    _ transformations: [TextTransformation], to text: String
+  ) throws(TaskError) -> String {
+    var text = text
+    for transformation in transformations {
+      guard let changed = transformation.apply(text) else {
+        throw unusable("\"\(text.prefix(60))\" has no blank (_)")
+      }
+      text = changed
+    }
+    return text
+  }
+
+  private static func text(of value: JSONValue) -> String? {
+    if let text = value.stringValue { return text }
+    return value.intValue.map { String($0) }
+  }
+}
