@@ -12,7 +12,9 @@
 AVX512 CK_INLINE __m512i lane_bytes(int bits) {
   uint8_t index[64];
   CK_UNROLL for (int i = 0; i < 16; i++) {
-    CK_UNROLL for (int j = 0; j < 4; j++) index[4 * i + j] = (uint8_t)((4 * bits * i / 8 + j) & 63);
+    CK_UNROLL for (int j = 0; j < 4; j++) {
+      index[4 * i + j] = (uint8_t)((4 * bits * i / 8 + j) & 63);
+    }
   }
   return _mm512_loadu_si512(index);
 }

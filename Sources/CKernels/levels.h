@@ -18,6 +18,13 @@
 CK_DECLARE_LEVEL(avx2)
 CK_DECLARE_LEVEL(avx512)
 
+void ck_multiply_vnni(
+  const ck_packed *, size_t first, size_t end, const ck_input *, float *y, size_t y_stride,
+  bool accumulate);
+bool ck_split_vnni(
+  const ck_packed *, const float *arranged, size_t batch, int16_t *words, int32_t *sums,
+  float *units);
+
 #define CK_INLINE static inline __attribute__((always_inline))
 #define CK_UNROLL _Pragma("clang loop unroll(full)")
 

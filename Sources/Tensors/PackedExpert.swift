@@ -76,7 +76,8 @@ public struct PackedExpert: Sendable {
     }
     let inputs = zip(slices, hidden).map { slice, memory in
       ArrangedInput(
-        memory.base.assumingMemoryBound(to: Float.self), count: batch, for: slice.down)
+        memory.base.assumingMemoryBound(to: Float.self), count: batch, for: slice.down, level: level
+      )
     }
     // SAFETY: chunks write their own rows of y.
     nonisolated(unsafe) let y = y
@@ -106,7 +107,7 @@ public struct PackedExpert: Sendable {
     for (slice, memory) in zip(slices, hidden) {
       for (weights, offset) in [(slice.gate, 0), (slice.up, batch * slice.gate.rows)] {
         let known = arranged.first { weights.sharesInput(with: $0.weights) }?.input
-        let input = known ?? ArrangedInput(x, count: batch, for: weights)
+        let input = known ?? ArrangedInput(x, count: batch, for: weights, level: level)
         if known == nil { arranged.append((weights, input)) }
         work.append((weights, input, memory, offset))
       }

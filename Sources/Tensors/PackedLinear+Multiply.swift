@@ -45,7 +45,7 @@ extension PackedLinear {
   ) {
     for start in stride(from: 0, to: count, by: 8) {
       let batch = min(8, count - start)
-      let input = ArrangedInput(x + start * columns, count: batch, for: self)
+      let input = ArrangedInput(x + start * columns, count: batch, for: self, level: level)
       // SAFETY: chunks write their own rows of y; x and y outlive the loop.
       nonisolated(unsafe) let (from, to) = (x + start * columns, y + start * rows)
       forEachChunk(of: rows, size: Self.chunkRows) { range in

@@ -11,6 +11,9 @@ public enum KernelLevel: UInt32, Sendable, CaseIterable, Comparable {
   case avx2 = 1
   /// AVX-512 F, BW, VL and VBMI.
   case avx512 = 2
+  /// AVX-512 with VNNI: codes of up to 4 bits in groups of whole 128 columns are multiplied as
+  /// integers with inputs of 30 bits, which loses less than f32 sums do.
+  case vnni = 3
 
   /// The highest level of this CPU.
   public static let best = KernelLevel(rawValue: ck_best_level().rawValue) ?? .scalar
@@ -29,7 +32,7 @@ public enum KernelLevel: UInt32, Sendable, CaseIterable, Comparable {
 /// stored: codes, scales (2 bytes a group), zero points (1 byte a group). Columns with an act-order
 /// group index are brought into the order of their groups once, and inputs at each product.
 ///
-/// Products are f32: each weight is exact, products and sums are rounded in an order that depends on
+/// Products have the accuracy of f32: each weight is exact, products and sums are rounded in an order that depends on
 /// the level and the batch, never on the number of threads.
 public struct PackedLinear: Sendable {
   /// Output features.

@@ -49,7 +49,7 @@ struct PackedLinearTests {
   static let shapes = [
     (256, 128), (257, 128), (200, 64), (130, 64), (63, 64), (100, 1000), (1, 128), (96, 32),
     (100, 32), (77, 16), (66, 8), (70, 4), (300, 192), (100, 96), (131, 48), (50, 7), (9, 1),
-    (1100, 64), (2100, 128), (2500, 50),
+    (1100, 64), (2100, 128), (2500, 50), (900, 256), (500, 384), (64, 128), (333, 512),
   ]
 
   @Test(
@@ -74,7 +74,7 @@ struct PackedLinearTests {
   func batches(level: KernelLevel, count: Int) {
     for bits in 1...8 {
       let packed = randomPacked(
-        rows: 67, columns: 333, bits: bits, groupSize: 64, symmetric: bits.isMultiple(of: 2))
+        rows: 67, columns: 333, bits: bits, groupSize: 128, symmetric: bits.isMultiple(of: 2))
       let x = Matrix(rows: count, columns: 333, storage: uniform(count * 333, seed: 4))
       let y = PackedLinear(packed).multiply(x, level: level)
       #expect(relativeError(y, x: x, weights: packed.dequantized()) <= tolerance, "\(bits) bits")
@@ -134,6 +134,39 @@ struct PackedLinearTests {
       let quiet = PackedLinear(packed).multiply(x, level: level)
       #expect(
         PackedLinear(loud).multiply(x, level: level)[1] == quiet[1], "\(columns), \(groupSize)")
+    }
+  }
+
+  @Test(
+    "inputs of very different sizes, tiny ones and zeros are multiplied as exactly as others",
+    arguments: KernelLevel.available)
+  func inputsOfManySizes(level: KernelLevel) {
+    for bits in 1...8 {
+      for scale: Float in [0, 1e-35, 1e-21, 1e-19, 1, 1e15] {
+        let packed = randomPacked(
+          rows: 5, columns: 400, bits: bits, groupSize: 128, symmetric: bits.isMultiple(of: 2))
+        // One input is a thousand times larger than its group.
+        let x = uniform(400, seed: 15).enumerated().map { column, value in
+          (column == 130 ? 1000 : 1) * value * scale
+        }
+        let input = Matrix(rows: 1, columns: 400, storage: x)
+        let y = PackedLinear(packed).multiply(input, level: level)
+        #expect(
+          relativeError(y, x: input, weights: packed.dequantized()) <= tolerance,
+          "\(bits) bits, \(scale)")
+      }
+    }
+  }
+
+  @Test("NaN and infinity reach every output", arguments: KernelLevel.available, 1...8)
+  func notFinite(level: KernelLevel, bits: Int) {
+    let packed = randomPacked(rows: 5, columns: 300, bits: bits, groupSize: 128, symmetric: true)
+    for value in [Float.nan, .infinity] {
+      var x = uniform(300, seed: 16)
+      x[200] = value
+      let y = PackedLinear(packed).multiply(x, level: level)
+      let weights = packed.dequantized()
+      for row in 0..<5 where weights[row, 200] != 0 { #expect(!y[row].isFinite) }
     }
   }
 

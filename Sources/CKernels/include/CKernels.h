@@ -13,6 +13,8 @@ typedef enum {
   CK_AVX2 = 1,
   /// AVX-512 F, BW, VL and VBMI.
   CK_AVX512 = 2,
+  /// VNNI, which multiplies codes of up to 4 bits as integers.
+  CK_VNNI = 3,
 } ck_level;
 
 /// The highest level of this CPU.
@@ -53,6 +55,13 @@ typedef struct {
   /// `[batch, segments, 16]`: sums of `arranged` over k and the blocks of a segment; read only if
   /// the weights have zero points.
   const float *sums;
+  /// NULL, or the inputs as integers for CK_VNNI: `[batch, block pairs, 4, high and low, 32]`, word
+  /// w of step k being column `4 w + k` of the pair.
+  const int16_t *words;
+  /// Their sums over a segment, `[batch, segments, high and low, 16]`.
+  const int32_t *word_sums;
+  /// An input is `(2^15 high + low) unit`; `[batch, segments]`.
+  const float *units;
 } ck_input;
 
 /// Whether the vector kernels can take these groups; the others are dequantized first.
@@ -65,6 +74,16 @@ size_t ck_segments(const ck_packed *weights);
 void ck_arrange(
   const ck_packed *weights, const float *values, size_t stride, size_t batch, float *arranged,
   float *sums);
+
+/// Whether CK_VNNI has kernels for these bits and groups: up to 4 bits, groups of whole block pairs
+/// or of whole rows.
+bool ck_has_block_pairs(const ck_packed *weights);
+
+/// Writes `words`, `word_sums` and `units`; false, and no integers, at levels without them and where
+/// inputs are so small that products would underflow.
+bool ck_split(
+  ck_level level, const ck_packed *weights, const float *arranged, size_t batch, int16_t *words,
+  int32_t *word_sums, float *units);
 
 /// `y[n, row] = W[row] x[n]` for rows `first ..< end`, added to y if `accumulate`.
 void ck_multiply(
