@@ -18,6 +18,9 @@ ck_geometry ck_geometry_of(const ck_packed *weights) {
     geometry.segment_blocks = 1;
     geometry.segment_groups = CK_BLOCK / group;
   }
+  geometry.segments =
+    geometry.blocks == 0
+      ? 0 : (geometry.blocks + geometry.segment_blocks - 1) / geometry.segment_blocks;
   return geometry;
 }
 
@@ -30,11 +33,7 @@ bool ck_has_blocks(const ck_packed *weights) {
 
 size_t ck_blocks(const ck_packed *weights) { return ck_geometry_of(weights).blocks; }
 
-size_t ck_segments(const ck_packed *weights) {
-  ck_geometry geometry = ck_geometry_of(weights);
-  if (geometry.blocks == 0) return 0;
-  return (geometry.blocks + geometry.segment_blocks - 1) / geometry.segment_blocks;
-}
+size_t ck_segments(const ck_packed *weights) { return ck_geometry_of(weights).segments; }
 
 static void arrange_block(const float *values, float *arranged) {
   for (size_t k = 0; k < 4; k++) {
@@ -54,7 +53,7 @@ void ck_arrange(
   float *sums
 ) {
   ck_geometry geometry = ck_geometry_of(weights);
-  size_t segments = ck_segments(weights);
+  size_t segments = geometry.segments;
   if (sums) memset(sums, 0, batch * segments * 16 * sizeof(float));
   for (size_t n = 0; n < batch; n++) {
     const float *from = values + n * stride;

@@ -90,11 +90,10 @@ AVX2 CK_INLINE void load_groups(
 
 /// Rows `row ..< row + ROWS` times BATCH vectors.
 AVX2 CK_INLINE void multiply_rows(
-  const ck_packed *weights, size_t row, const ck_input *input, float *y, size_t y_stride,
-  bool accumulate, const int bits, const int ROWS, const int BATCH
+  const ck_packed *weights, const ck_geometry geometry, size_t row, const ck_input *input,
+  float *y, size_t y_stride, bool accumulate, const int bits, const int ROWS, const int BATCH
 ) {
-  const ck_geometry geometry = ck_geometry_of(weights);
-  const size_t segments = ck_segments(weights);
+  const size_t segments = geometry.segments;
   const __m256 table = value_table(bits <= 3 ? bits : 3);
   const __m256i bytes = lane_bytes(bits);
   const bool small_groups = geometry.segment_groups > 1;
@@ -181,17 +180,19 @@ AVX2 CK_INLINE void multiply_rows(
 
 #define SHAPE(bits, rows, batch)                                                                \
   AVX2 static void multiply_##bits##_##rows##_##batch(                                          \
-    const ck_packed *weights, size_t row, const ck_input *input, float *y, size_t y_stride,     \
-    bool accumulate                                                                             \
+    const ck_packed *weights, const ck_geometry *geometry, size_t row, const ck_input *input,   \
+    float *y, size_t y_stride, bool accumulate                                                  \
   ) {                                                                                           \
-    multiply_rows(weights, row, input, y, y_stride, accumulate, bits, rows, batch);             \
+    multiply_rows(                                                                              \
+      weights, *geometry, row, input, y, y_stride, accumulate, bits, rows, batch);              \
   }
 #define SHAPES(bits) SHAPE(bits, 2, 1) SHAPE(bits, 1, 1) SHAPE(bits, 1, 2) SHAPE(bits, 1, 4)
 
 SHAPES(1) SHAPES(2) SHAPES(3) SHAPES(4) SHAPES(5) SHAPES(6) SHAPES(7) SHAPES(8)
 
 typedef void (*row_kernel)(
-  const ck_packed *, size_t row, const ck_input *, float *y, size_t y_stride, bool accumulate);
+  const ck_packed *, const ck_geometry *, size_t row, const ck_input *, float *y, size_t y_stride,
+  bool accumulate);
 
 /// Kernels of several rows and of one row for a batch of 1, 2 and 4.
 #define TABLE(bits)                                                                             \
@@ -219,9 +220,12 @@ void ck_multiply_avx2(
   const int shape = __builtin_ctzl(input->batch);
   const row_kernel *kernel = kernels[weights->bits - 1][shape];
   const size_t rows = kernel_rows[shape];
+  const ck_geometry geometry = ck_geometry_of(weights);
   size_t row = first;
-  for (; row + rows <= end; row += rows) kernel[0](weights, row, input, y, y_stride, accumulate);
-  for (; row < end; row++) kernel[1](weights, row, input, y, y_stride, accumulate);
+  for (; row + rows <= end; row += rows) {
+    kernel[0](weights, &geometry, row, input, y, y_stride, accumulate);
+  }
+  for (; row < end; row++) kernel[1](weights, &geometry, row, input, y, y_stride, accumulate);
 }
 
 /// Eight consecutive codes from a byte boundary, one per lane; reads 8 bytes.

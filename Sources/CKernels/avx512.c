@@ -52,7 +52,7 @@ AVX512 CK_INLINE __m512 value_table(int bits) {
 
 /// q - centre of code k of every lane.
 ///
-/// A code at bits `place ..<` of a float whose exponent is 23 - place adds itself to 2^(23 - place):
+/// A code at bits `place ..<` of a float of exponent 23 - place adds itself to 2^(23 - place):
 /// a mask and a subtraction, which leave the two ports of shifts and permutations alone.
 AVX512 CK_INLINE __m512 centred(__m512i lanes, int bits, int k, __m512 table) {
   if (k == 0 && bits <= 4) return _mm512_permutexvar_ps(lanes, table);
@@ -71,11 +71,10 @@ AVX512 CK_INLINE __m512 centred(__m512i lanes, int bits, int k, __m512 table) {
 
 /// Rows `row ..< row + ROWS` times BATCH vectors.
 AVX512 CK_INLINE void multiply_rows(
-  const ck_packed *weights, size_t row, const ck_input *input, float *y, size_t y_stride,
-  bool accumulate, const int bits, const int ROWS, const int BATCH
+  const ck_packed *weights, const ck_geometry geometry, size_t row, const ck_input *input,
+  float *y, size_t y_stride, bool accumulate, const int bits, const int ROWS, const int BATCH
 ) {
-  const ck_geometry geometry = ck_geometry_of(weights);
-  const size_t segments = ck_segments(weights);
+  const size_t segments = geometry.segments;
   const __m512 table = value_table(bits <= 4 ? bits : 4);
   const __m512i bytes = lane_bytes(bits);
   const __m512 centre = _mm512_set1_ps(ck_centre(bits));
@@ -177,10 +176,11 @@ AVX512 CK_INLINE void multiply_rows(
 
 #define SHAPE(bits, rows, batch)                                                                \
   AVX512 static void multiply_##bits##_##rows##_##batch(                                        \
-    const ck_packed *weights, size_t row, const ck_input *input, float *y, size_t y_stride,     \
-    bool accumulate                                                                             \
+    const ck_packed *weights, const ck_geometry *geometry, size_t row, const ck_input *input,   \
+    float *y, size_t y_stride, bool accumulate                                                  \
   ) {                                                                                           \
-    multiply_rows(weights, row, input, y, y_stride, accumulate, bits, rows, batch);             \
+    multiply_rows(                                                                              \
+      weights, *geometry, row, input, y, y_stride, accumulate, bits, rows, batch);              \
   }
 #define SHAPES(bits)                                                                            \
   SHAPE(bits, 4, 1) SHAPE(bits, 1, 1) SHAPE(bits, 2, 2) SHAPE(bits, 1, 2) SHAPE(bits, 2, 4)     \
@@ -189,7 +189,8 @@ AVX512 CK_INLINE void multiply_rows(
 SHAPES(1) SHAPES(2) SHAPES(3) SHAPES(4) SHAPES(5) SHAPES(6) SHAPES(7) SHAPES(8)
 
 typedef void (*row_kernel)(
-  const ck_packed *, size_t row, const ck_input *, float *y, size_t y_stride, bool accumulate);
+  const ck_packed *, const ck_geometry *, size_t row, const ck_input *, float *y, size_t y_stride,
+  bool accumulate);
 
 /// Kernels of several rows and of one row for a batch of 1, 2, 4 and 8.
 #define TABLE(bits)                                                                             \
@@ -208,9 +209,12 @@ void ck_multiply_avx512(
   const int shape = __builtin_ctzl(input->batch);
   const row_kernel *kernel = kernels[weights->bits - 1][shape];
   const size_t rows = kernel_rows[shape];
+  const ck_geometry geometry = ck_geometry_of(weights);
   size_t row = first;
-  for (; row + rows <= end; row += rows) kernel[0](weights, row, input, y, y_stride, accumulate);
-  for (; row < end; row++) kernel[1](weights, row, input, y, y_stride, accumulate);
+  for (; row + rows <= end; row += rows) {
+    kernel[0](weights, &geometry, row, input, y, y_stride, accumulate);
+  }
+  for (; row < end; row++) kernel[1](weights, &geometry, row, input, y, y_stride, accumulate);
 }
 
 /// Sixteen consecutive codes from a byte boundary, one per lane; reads 16 bytes.

@@ -54,6 +54,7 @@ typedef struct {
   size_t segment_blocks;
   /// Groups of a segment: 1, or 64 / group size for groups smaller than a block.
   size_t segment_groups;
+  size_t segments;
 } ck_geometry;
 
 ck_geometry ck_geometry_of(const ck_packed *weights);

@@ -25,7 +25,7 @@ bool ck_has_block_pairs(const ck_packed *weights) {
          && (geometry.segment_blocks % 2 == 0 || ck_segments(weights) == 1);
 }
 
-/// The largest magnitude of `count` floats, a multiple of 64; NaN and infinity give infinity or NaN.
+/// The largest magnitude of `count` floats, a multiple of 64; infinite or NaN if one of them is.
 VNNI static float largest_magnitude(const float *values, size_t count) {
   __m512i largest = _mm512_setzero_si512();
   const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF);
@@ -136,11 +136,10 @@ VNNI CK_INLINE __m512i code_of(__m512i words, int bits, int k) {
 
 /// Rows `row ..< row + ROWS` times BATCH vectors.
 VNNI CK_INLINE void multiply_rows(
-  const ck_packed *weights, size_t row, const ck_input *input, float *y, size_t y_stride,
-  bool accumulate, const int bits, const int ROWS, const int BATCH
+  const ck_packed *weights, const ck_geometry geometry, size_t row, const ck_input *input,
+  float *y, size_t y_stride, bool accumulate, const int bits, const int ROWS, const int BATCH
 ) {
-  const ck_geometry geometry = ck_geometry_of(weights);
-  const size_t segments = ck_segments(weights);
+  const size_t segments = geometry.segments;
   const size_t pairs = (geometry.blocks + 1) / 2;
   const size_t segment_pairs = (geometry.segment_blocks + 1) / 2;
   const __m512i bytes = word_bytes(bits);
@@ -245,10 +244,11 @@ VNNI CK_INLINE void multiply_rows(
 
 #define SHAPE(bits, rows, batch)                                                                \
   VNNI static void multiply_##bits##_##rows##_##batch(                                          \
-    const ck_packed *weights, size_t row, const ck_input *input, float *y, size_t y_stride,     \
-    bool accumulate                                                                             \
+    const ck_packed *weights, const ck_geometry *geometry, size_t row, const ck_input *input,   \
+    float *y, size_t y_stride, bool accumulate                                                  \
   ) {                                                                                           \
-    multiply_rows(weights, row, input, y, y_stride, accumulate, bits, rows, batch);             \
+    multiply_rows(                                                                              \
+      weights, *geometry, row, input, y, y_stride, accumulate, bits, rows, batch);              \
   }
 #define SHAPES(bits)                                                                            \
   SHAPE(bits, 4, 1) SHAPE(bits, 1, 1) SHAPE(bits, 2, 2) SHAPE(bits, 1, 2) SHAPE(bits, 1, 4)     \
@@ -257,7 +257,8 @@ VNNI CK_INLINE void multiply_rows(
 SHAPES(1) SHAPES(2) SHAPES(3) SHAPES(4)
 
 typedef void (*row_kernel)(
-  const ck_packed *, size_t row, const ck_input *, float *y, size_t y_stride, bool accumulate);
+  const ck_packed *, const ck_geometry *, size_t row, const ck_input *, float *y, size_t y_stride,
+  bool accumulate);
 
 /// Kernels of several rows and of one row for a batch of 1, 2, 4 and 8.
 #define TABLE(bits)                                                                             \
@@ -275,7 +276,10 @@ void ck_multiply_vnni(
   const int shape = __builtin_ctzl(input->batch);
   const row_kernel *kernel = kernels[weights->bits - 1][shape];
   const size_t rows = kernel_rows[shape];
+  const ck_geometry geometry = ck_geometry_of(weights);
   size_t row = first;
-  for (; row + rows <= end; row += rows) kernel[0](weights, row, input, y, y_stride, accumulate);
-  for (; row < end; row++) kernel[1](weights, row, input, y, y_stride, accumulate);
+  for (; row + rows <= end; row += rows) {
+    kernel[0](weights, &geometry, row, input, y, y_stride, accumulate);
+  }
+  for (; row < end; row++) kernel[1](weights, &geometry, row, input, y, y_stride, accumulate);
 }

@@ -57,4 +57,43 @@ struct PackedExpertTests {
       }
     }
   }
+
+  @Test(
+    "half of 2 and half of 4 bits against 3 bits, an expert of Mixtral",
+    .enabled(
+      if: ProcessInfo.processInfo.environment["ASSAY_KERNEL_TIMES"] != nil,
+      "prints times; a minute of a quiet machine"))
+  func mixedAgainstUniform() {
+    func slice(bits: Int, neurons: Int) -> PackedExpert.Slice {
+      func linear(_ rows: Int, _ columns: Int) -> PackedLinear {
+        PackedLinear(
+          PackedMatrix(
+            rows: rows, columns: columns, bits: bits, groupSize: 128, symmetric: true,
+            codes: (0..<rows * columns * bits / 8).map { UInt8(truncatingIfNeeded: $0 &* 37) },
+            scales: [UInt16](repeating: Float16(0.01).bitPattern, count: rows * columns / 128),
+            zeros: []))
+      }
+      return .init(
+        gate: linear(neurons, 4096), up: linear(neurons, 4096), down: linear(4096, neurons))
+    }
+    let mixed = PackedExpert(slices: [
+      slice(bits: 4, neurons: 7168), slice(bits: 2, neurons: 7168),
+    ])
+    let uniform = PackedExpert(slices: [slice(bits: 3, neurons: 14_336)])
+    #expect(mixed.bytes == uniform.bytes)
+    let x = Matrix(rows: 1, columns: 4096, storage: [Float](repeating: 0.5, count: 4096))
+    var ratios: [Double] = []
+    var seconds: (mixed: [Double], uniform: [Double]) = ([], [])
+    for _ in 0..<31 {
+      let start = ContinuousClock.now
+      _ = mixed.apply(x)
+      let middle = ContinuousClock.now
+      _ = uniform.apply(x)
+      seconds.mixed.append((middle - start) / .seconds(1))
+      seconds.uniform.append((ContinuousClock.now - middle) / .seconds(1))
+      ratios.append(seconds.mixed[ratios.count] / seconds.uniform[ratios.count])
+    }
+    print("mixed \(seconds.mixed.sorted()[15] * 1000) ms, uniform", terminator: " ")
+    print("\(seconds.uniform.sorted()[15] * 1000) ms, ratio \(ratios.sorted()[15])")
+  }
 }
