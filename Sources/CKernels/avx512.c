@@ -27,11 +27,11 @@ AVX512 CK_INLINE __m512i load_lanes(const uint8_t *codes, int bits, __m512i byte
   case 4: return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)codes));
   case 8: return _mm512_loadu_si512(codes);
   case 1: {
-    __m512i stream = _mm512_castsi128_si512(_mm_loadl_epi64((const void *)codes));
+    __m512i stream = _mm512_broadcastq_epi64(_mm_loadl_epi64((const void *)codes));
     return _mm512_srlv_epi32(_mm512_permutexvar_epi8(bytes, stream), odd);
   }
   case 3: {
-    __m512i stream = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)codes));
+    __m512i stream = _mm512_broadcast_i64x4(_mm256_loadu_si256((const void *)codes));
     return _mm512_srlv_epi32(_mm512_permutexvar_epi8(bytes, stream), odd);
   }
   default: {

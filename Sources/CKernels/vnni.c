@@ -116,7 +116,7 @@ VNNI CK_INLINE __m512i load_words(const uint8_t *codes, int bits, __m512i bytes)
   if (bits == 4) return _mm512_loadu_si512(codes);
   if (bits == 2) return _mm512_cvtepu8_epi16(_mm256_loadu_si256((const void *)codes));
   __m512i stream = bits == 1
-                     ? _mm512_castsi128_si512(_mm_loadu_si128((const void *)codes))
+                     ? _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)codes))
                      : _mm512_loadu_si512(codes);
   const __m512i odd = _mm512_set1_epi32(4 << 16);
   return _mm512_srlv_epi16(_mm512_permutexvar_epi8(bytes, stream), odd);
@@ -132,6 +132,13 @@ VNNI CK_INLINE __m512i code_of(__m512i words, int bits, int k) {
   __m512i shifted = _mm512_srli_epi16(words, (unsigned)(bits * k));
   if (bits == 4 && k == 3) return shifted;
   return _mm512_and_si512(shifted, _mm512_set1_epi16((short)((1 << bits) - 1)));
+}
+
+/// sum + code pairs times input pairs, of 32 words.
+VNNI CK_INLINE __m512i add_products(__m512i sum, __m512i code, __m512i input) {
+  // The compiler would split the intrinsic in two, as it knows which bits of the codes are zero.
+  __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(code), "v"(input));
+  return sum;
 }
 
 /// Rows `row ..< row + ROWS` times BATCH vectors.
@@ -217,8 +224,8 @@ VNNI CK_INLINE void multiply_rows(
           const __m512i code = code_of(words[r], bits, k);
           CK_UNROLL for (int n = 0; n < BATCH; n++) {
             const int16_t *inputs = x + (size_t)n * pairs * 4 * CK_BLOCK + 64 * k;
-            high[r][n] = _mm512_dpwssd_epi32(high[r][n], code, _mm512_loadu_si512(inputs));
-            low[r][n] = _mm512_dpwssd_epi32(low[r][n], code, _mm512_loadu_si512(inputs + 32));
+            high[r][n] = add_products(high[r][n], code, _mm512_loadu_si512(inputs));
+            low[r][n] = add_products(low[r][n], code, _mm512_loadu_si512(inputs + 32));
           }
         }
       }
