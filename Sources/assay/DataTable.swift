@@ -39,7 +39,7 @@ struct DataTable {
   }
 
   /// A list of objects; absent values are null.
-  private var json: JSONValue {
+  var json: JSONValue {
     .array(rows.map { .object(JSONObject(zip(columns, $0))) })
   }
 

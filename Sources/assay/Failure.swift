@@ -7,6 +7,7 @@ import Foundation
 import HDF5
 import MoEModels
 import Quantization
+import Reconstruction
 import Reports
 import Sensitivity
 
@@ -57,7 +58,8 @@ enum Failure {
       is PerplexityProtocolError, is PerplexityError, is CalibrateStageError,
       is HDF5Error, is TableError, is AllocationError, is QuantizationError,
       is QuantizeStageError, is MeasurementError, is ReportError, is UnusableInputs,
-      is UnusableArgument:
+      is UnusableArgument, is NeuronTableError, is NeuronPlanError, is NeuronMeasurementError,
+      is LevelSetError, is QuantizationInputError, is PlanImportError:
       true
     case let error as StoreError:
       switch error {

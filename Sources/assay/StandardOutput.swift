@@ -2,6 +2,9 @@ import Foundation
 
 /// Where commands print what they found; nothing of it is lost without an error.
 enum StandardOutput {
+  /// Where texts go; another one in tests.
+  @TaskLocal static var descriptor = STDOUT_FILENO
+
   /// Gives descriptors that the caller closed to `/dev/null`: the next file that is opened would get
   /// their number, and the output with it. Standard output stays unwritable.
   static func reserveDescriptors() {
@@ -14,9 +17,9 @@ enum StandardOutput {
   ///
   /// - Parameters:
   ///   - text: With its line feeds.
-  ///   - descriptor: Standard output but in tests.
+  ///   - descriptor: Of what is written to.
   /// - Throws: ``OutputError``, as on a full disk.
-  static func write(_ text: String, to descriptor: Int32 = STDOUT_FILENO) throws(OutputError) {
+  static func write(_ text: String, to descriptor: Int32 = Self.descriptor) throws(OutputError) {
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
       let written = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }

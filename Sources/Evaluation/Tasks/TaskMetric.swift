@@ -17,6 +17,11 @@ public enum TaskMetric: String, Sendable, CaseIterable {
   /// Share of generated programs that pass their test.
   case passAt1 = "pass@1"
 
+  /// Whether it is of what the model writes.
+  public var isOfGeneration: Bool {
+    [.strictMatch, .flexibleMatch, .passAt1].contains(self)
+  }
+
   public var higherIsBetter: Bool { self != .perplexity }
 
   public var unit: String { self == .perplexity ? "exp(nats/item)" : "fraction" }

@@ -14,14 +14,14 @@ enum Gnuplot {
   ///   - figure: Name of the figure, for errors.
   /// - Returns: The text of the SVG file.
   /// - Throws: ``ReportError/gnuplotMissing`` or ``ReportError/gnuplotFailed(figure:message:)``.
-  static func svg(_ script: GnuplotScript, title: String, figure: String) async throws -> Data {
+  static func svg(_ script: String, title: String, figure: String) async throws -> Data {
     let result: (status: TerminationStatus, output: String, message: String)
     do {
       // Init files, which `--default-settings` skips, and the locale would change the picture.
       let run = try await Subprocess.run(
         .name("gnuplot"), arguments: ["--default-settings", "-"],
         environment: .inherit.updating(["LC_ALL": "C", "GNUTERM": "svg"]),
-        input: .string(script.text), output: .string(limit: outputLimit),
+        input: .string(script), output: .string(limit: outputLimit),
         error: .string(limit: outputLimit))
       result = (run.terminationStatus, run.standardOutput, run.standardError)
     } catch let error as SubprocessError where error.code == .executableNotFound {

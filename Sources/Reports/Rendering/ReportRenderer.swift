@@ -21,7 +21,7 @@ public struct ReportRenderer: Sendable {
     for figure in figures {
       let script = GnuplotScript(figure: try FigureData(figure, data: data))
       let picture = try await Gnuplot.svg(
-        script, title: figure.caption ?? figure.name, figure: figure.name)
+        script.text, title: figure.caption ?? figure.name, figure: figure.name)
       files.append(ReportFile(path: path(of: figure), contents: picture))
     }
     files.append(

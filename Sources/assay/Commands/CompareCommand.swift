@@ -3,6 +3,7 @@ import BitAllocation
 import Experiments
 import Foundation
 import JSON
+import Reports
 
 struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -10,7 +11,7 @@ struct CompareCommand: ParsableCommand {
     discussion: """
       Plans are JSON that `assay allocate --format json` prints, {unit: bits}, or with --as another
       form: csv (unit,bits), matrix (layers by experts, as published for PMQ and GEMQ), evopress.
-      --at and --at-b point into a larger JSON file.
+      --at and --at-b point into a larger JSON file. --figure draws bits by layer and expert.
 
       Examples:
         assay compare plan-a.json plan-b.json --table table.h5
@@ -30,14 +31,25 @@ struct CompareCommand: ParsableCommand {
   @Option(help: "JSON pointer to the first plan.") var at = ""
   @Option(help: "JSON pointer to the second plan.") var atB = ""
 
+  @Option(help: "Picture to write: .svg, layers by experts.", completion: .file())
+  var figure: String?
+
   @OptionGroup var format: FormatOption
+
+  func validate() throws {
+    guard let figure, URL(filePath: figure).pathExtension != "svg" else { return }
+    throw ValidationError("--figure \(figure): name a file that ends in .svg.")
+  }
 
   func run() throws {
     let table = try self.table.map { try SensitivityTable(reading: URL(filePath: $0)) }
     let result = try PlanComparison(plan(a, at), plan(b, atB), table: table)
-    guard format.format == .text else {
-      try StandardOutput.write(groups(result).text(format.format))
-      return
+    if let figure { try draw(result.heatMap, to: URL(filePath: figure)) }
+    switch format.format {
+    case .json:
+      return try StandardOutput.write(PrettyJSON.text(json(result), sortingKeys: false))
+    case .csv, .md: return try StandardOutput.write(groups(result).text(format.format))
+    case .text: break
     }
     func number(_ value: Double?) -> String {
       value.map { String(format: "%.4g", $0) } ?? "undefined"
@@ -62,6 +74,35 @@ struct CompareCommand: ParsableCommand {
     do { return try Plan(importing: data, as: form, at: JSONPointer(tokens)) } catch {
       throw UnusableArgument("\(path): \(error)")
     }
+  }
+
+  private func draw(_ map: ExpertHeatMap, to url: URL) throws {
+    guard !map.layers.isEmpty else {
+      throw UnusableArgument("--figure: the plans name no routed experts by layer.")
+    }
+    let figure = HeatMapFigure(
+      title: "\(URL(filePath: a).lastPathComponent) and \(URL(filePath: b).lastPathComponent)",
+      layers: map.layers, experts: map.experts, first: map.cells.map { $0.map { $0?.a } },
+      second: map.cells.map { $0.map { $0?.b } })
+    let picture = try blocking { try await figure.svg() }
+    try SingleStage.write(file: url) { place, _ in try picture.write(to: place) }
+  }
+
+  private func json(_ result: PlanComparison) -> JSONValue {
+    func number(_ value: Double?) -> JSONValue { value.map { JSONValue($0) } ?? .null }
+    let rows = groups(result)
+    return [
+      "units": JSONValue(result.units), "means": JSONValue(result.weighting.rawValue),
+      "agreement": JSONValue(result.agreement), "kappa": number(result.kappa.value),
+      "spearman": number(result.spearman), "highestLevel": JSONValue(result.highestLevel),
+      "highestLevelJaccard": number(result.highestLevelJaccard),
+      "levels": [
+        "bits": .array(result.levels.levels.map { JSONValue($0) }),
+        "counts": .array(
+          result.levels.counts.map { row in .array(row.map { JSONValue($0) }) }),
+      ],
+      "groups": rows.json,
+    ]
   }
 
   private func confusion(_ levels: LevelConfusion) -> DataTable {
