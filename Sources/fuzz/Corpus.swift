@@ -54,6 +54,7 @@ struct Corpus {
         try Self.files(in: "experiments") { $0 == "quickstart.json" }.map(CorpusSeed.init(json:))
         + SmallDocuments.specs
     case .table: seeds = SmallDocuments.tables
+    case .plan: seeds = SmallDocuments.plans
     case .json: seeds = SmallDocuments.json + SmallDocuments.tables + SmallDocuments.specs
     case .index:
       seeds = try Self.files(in: "Tests/CheckpointsTests/Fixtures/safetensors/sharded") {

@@ -34,6 +34,32 @@ struct TableReader: FuzzReader {
   }
 }
 
+/// Reads a plan in every form, and as slices of neurons of a table.
+struct PlanFileReader: FuzzReader {
+  private let table: NeuronTable
+
+  init() throws {
+    let expert = NeuronTable.Expert(
+      id: "layers.0.experts.0", layer: 0, expert: 0, weightsPerNeuron: 4, loss: [],
+      order: (0..<16).map { Int32($0) })
+    var other = expert
+    (other.id, other.expert) = ("layers.0.experts.1", 1)
+    table = try NeuronTable(bits: [2, 3, 4], experts: [expert, other])
+  }
+
+  func read(_ bytes: [UInt8]) throws {
+    let data = Data(bytes)
+    _ = try? NeuronPlan(json: data, for: table, blockSize: 8).json()
+    for form in PlanFormat.allCases {
+      guard let plan = try? Plan(importing: data, as: form) else { continue }
+      let again = try Plan(importing: plan.json(), as: .plan)
+      precondition(
+        again.entries.count == plan.entries.count, "a plan has other units when read back")
+      _ = try? PlanComparison(plan, again)
+    }
+  }
+}
+
 /// Parses; what is accepted reads back the same from every form it is written in.
 struct JSONReader: FuzzReader {
   func read(_ bytes: [UInt8]) throws {

@@ -15,6 +15,7 @@ struct Feeding {
       case .tokenizer: TokenizerReader(folder)
       case .spec: SpecReader(folder)
       case .table: TableReader()
+      case .plan: try PlanFileReader()
       case .json: JSONReader()
       case .index: try IndexReader(folder)
       }

@@ -1,4 +1,4 @@
 /// A reader that takes files from strangers.
 enum FuzzTarget: String, CaseIterable {
-  case safetensors, config, tokenizer, spec, table, json, index
+  case safetensors, config, tokenizer, spec, table, plan, json, index
 }

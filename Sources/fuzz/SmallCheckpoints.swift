@@ -4,7 +4,9 @@ import Tensors
 
 /// Small safetensors files of the kinds that the fixtures do not hold.
 enum SmallCheckpoints {
-  static func all() throws -> [[UInt8]] { [try written(fused, [:]), try written(packed, layout)] }
+  static func all() throws -> [[UInt8]] {
+    [try written(fused, [:]), try written(packed, layout), try written(sliced, slicedLayout)]
+  }
 
   private static func tensor(_ name: String, _ type: ElementType, _ shape: [Int]) -> TensorPayload {
     let bytes = shape.reduce(type.byteCount, *)
@@ -26,6 +28,19 @@ enum SmallCheckpoints {
     tensor("c.weight", .float32, [2, 2]),
   ]
   private static let layout = ["a.weight": "4/2/4", "b.weight": "3/128/8"]
+
+  /// Neurons 1 and 0 at 4 and 2 bits: rows of gate, columns of down.
+  private static let sliced = [
+    tensor("g.slice0.codes", .uint8, [1, 2]), tensor("g.slice0.scales", .float16, [1, 1]),
+    tensor("g.slice1.codes", .uint8, [1, 1]), tensor("g.slice1.scales", .float16, [1, 1]),
+    tensor("g.neuron_order", .uint8, [1]),
+    tensor("d.slice0.codes", .uint8, [2, 1]), tensor("d.slice0.scales", .float16, [2, 1]),
+    tensor("d.slice1.codes", .uint8, [2, 1]), tensor("d.slice1.scales", .float16, [2, 1]),
+  ]
+  private static let slicedLayout = [
+    "g.weight": "slices/rows/2/g.weight", "g.slice0.weight": "4/4/4", "g.slice1.weight": "2/4/4",
+    "d.weight": "slices/columns/2/g.weight", "d.slice0.weight": "4/1/1", "d.slice1.weight": "2/1/1",
+  ]
 
   private static func written(
     _ tensors: [TensorPayload], _ metadata: [String: String]

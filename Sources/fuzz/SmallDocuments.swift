@@ -66,8 +66,20 @@ enum SmallDocuments {
     {"id":"a","layer":0,"weights":7,"tie":"t","levels":[{"bits":2},{"bits":2.5}]},
     {"id":"b","layer":1,"weights":7,"tie":"t","levels":[{"bits":2},{"bits":2.5}]}]}
     """#,
+    #"""
+    {"format":"assay.sensitivity-table","version":1,"neuronBlocks":{"size":32,"mixes":[{"4":0.25,"2":0.75}]},
+    "units":[{"id":"layers.0.experts.0","layer":0,"expert":0,"weights":64,"groupSize":16,"hasFewTokens":true,
+    "levels":[{"bits":2,"loss":1},{"bits":2.5,"loss":0.5,"sensitivities":{"hawq-trace":1}}]}]}
+    """#,
     #"{"plan":{"layers.0.experts.0":2,"layers.0.experts.1":4}}"#,
     #"{"layers.0.experts.0":3,"layers.0.experts.1":2}"#)
+
+  /// In every form that plans are imported from.
+  static let plans = seeds(
+    #"{"plan":{"layers.0.experts.0":2.5,"layers.0.experts.1":[{"bits":4,"neurons":8},{"bits":2,"neurons":8}]}}"#,
+    #"{"layers.0.experts.0":[{"bits":4,"neurons":16}],"layers.0.experts.1":[{"bits":3,"neurons":16}]}"#,
+    #"[[2,3,4],"234",[]]"#, "unit,bits\nlayers.0.experts.0,2.5\na,3\n",
+    "model.layers.0.self_attn.q_proj: 3\nmodel.layers.0.mlp.down_proj: 4\n")
 
   static let json = seeds(
     #"[0,-0,1.5e300,5e-324,123456789012345,9007199254740992,"\u0000\ud83d\ude00\n\"\\/é",true,null]"#,

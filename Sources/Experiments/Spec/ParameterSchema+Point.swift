@@ -118,9 +118,9 @@ extension ParameterGroup {
       "law", .choice(["fill", "two-level"]), .optional,
       "How a score becomes a plan; by default two-level for two levels, fill for more."),
     ParameterField(
-      "sensitivity", .choice(Sensitivity.allCases.map(\.rawValue).filter { $0 != "expert-output" }),
-      .optional,
-      "Losses that are minimized in the place of the base loss; hawq-ilp and pmq have their own."),
+      "sensitivity", .choice(Sensitivity.allCases.map(\.rawValue)), .optional,
+      "Losses that are minimized in the place of the base loss; hawq-ilp and pmq have their own. "
+        + "expert-output is measured on the calibration's windows."),
     ParameterField(
       "error", .choice(["rtn", "gptq"]), .defaulting("rtn"),
       "Whose rounding error the losses are made of."),

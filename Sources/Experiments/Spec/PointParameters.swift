@@ -130,6 +130,9 @@ extension PointParameters {
       try refuse(
         "levels", "Half levels and mixes are of whole experts; use granularity expert or layer.")
     }
+    if allocation.sensitivity == "expert-output", allocation.granularity == "layer" {
+      try refuse("sensitivity", "expert-output is of experts and projections, not of whole layers.")
+    }
     guard allocation.granularity == "neuron" else { return }
     if mixed { try refuse("levels", "Neurons have whole bits; half levels are made of neurons.") }
     if allocation.fitness == .measured {

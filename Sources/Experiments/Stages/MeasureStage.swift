@@ -2,6 +2,7 @@ import BitAllocation
 import Checkpoints
 import Foundation
 import JSON
+import MoEModels
 import Quantization
 import Sensitivity
 
@@ -37,17 +38,24 @@ public struct MeasureStage: Sendable {
   }
 
   public var options: Options
+  /// Whose windows the errors of experts' outputs are measured on; nil: they are not.
+  public var outputs: CalibrateStage?
 
-  public init(model: URL, options: Options) {
-    (self.model, self.options) = (model, options)
+  public init(model: URL, options: Options, outputs: CalibrateStage? = nil) {
+    (self.model, self.options, self.outputs) = (model, options, outputs)
   }
 
   /// The stage of a pipeline; losses and routing scores are there if it `readsCalibration`.
   func stage(readsCalibration: Bool) throws -> Stage {
     var inputs = ["model": try StageSource.model(model)]
     if readsCalibration { inputs["calibration"] = .stage(CalibrateStage.name) }
+    var parameters = options.json
+    if let outputs {
+      parameters["outputs"] = .object(outputs.parameters)
+      inputs.merge(outputs.textInputs) { $1 }
+    }
     return Stage(
-      name: Self.name, epoch: Self.epoch, parameters: .object(options.json), inputs: inputs
+      name: Self.name, epoch: Self.epoch, parameters: .object(parameters), inputs: inputs
     ) { context in
       let file = context.directory.appending(path: StageFile.table)
       let checkpoint = try Checkpoint(model)
@@ -58,6 +66,10 @@ public struct MeasureStage: Sendable {
       }
       var measurement = options.measurement(checkpoint)
       measurement.calibration = context.inputs["calibration"]
+      if let outputs {
+        measurement.expertOutput = try outputs.expertOutputSample()
+        try context.recordForwardTokens(outputs.sequences * outputs.context)
+      }
       try measurement.table { context.progress(Double($0) / Double($1), "layer \($0) of \($1)") }
         .write(to: file)
     }
@@ -133,5 +145,17 @@ extension MeasureStage.Granularity {
     case .units(let unit): unit.rawValue
     case .neurons: "neuron"
     }
+  }
+}
+
+extension CalibrateStage {
+  /// Its windows, as what errors of experts' outputs are measured on.
+  ///
+  /// - Returns: The windows.
+  /// - Throws: What reading texts throws.
+  public func expertOutputSample() throws -> ExpertMeasurement.ExpertOutputSample {
+    let (sample, _) = try sample(ModelFolder(model).tokenizer())
+    return ExpertMeasurement.ExpertOutputSample(
+      sequences: sample.sequences, precision: precision)
   }
 }

@@ -38,8 +38,11 @@ public struct ModelPipeline: Pipeline {
     if readsCalibration { stages.append(try calibrate.stage()) }
     let method = quantizer.quantizationMethod
     stages.append(
-      try MeasureStage(model: model, options: allocation.measureOptions(method))
-        .stage(readsCalibration: readsCalibration))
+      try MeasureStage(
+        model: model, options: allocation.measureOptions(method),
+        outputs: allocation.sensitivity == "expert-output" ? calibrate : nil
+      )
+      .stage(readsCalibration: readsCalibration))
     let quantize = QuantizeStage(
       model: model, method: method, attentionBits: try budget.attentionBits(),
       stream: quantizer.hessianStream == .quantized ? calibrate : nil,

@@ -56,6 +56,15 @@ struct MeasureCommand: ParsableCommand {
   @Option(help: "β of mean(w)^β on the base loss.")
   var weightExponent = 0.0
 
+  @Option(
+    help: "Also expert-output: the error of the MoE's output, on windows of this text.",
+    completion: .file())
+  var outputText: String?
+
+  @OptionGroup(title: "Windows of --output-text") var window: WindowOptions
+  @OptionGroup(title: "Windows of --output-text") var sample: SampleOptions
+  @OptionGroup(title: "Windows of --output-text") var compute: ComputeOption
+
   @Option(help: "Units that fewer calibration tokens reach are marked.")
   var minimumTokens = 32
 
@@ -78,6 +87,9 @@ struct MeasureCommand: ParsableCommand {
     }
     try SpecRange.check(blockSize, "--block-size", as: "allocation.blockSize")
     let set = try levelSet
+    if outputText != nil, granularity == .layer {
+      throw ValidationError("--output-text is of experts and projections, not of whole layers.")
+    }
     guard granularity == .neuron else { return }
     guard set.levels.allSatisfy({ $0.parts.count == 1 }) else {
       throw ValidationError("--levels \(levels): neurons have whole bits.")
@@ -89,11 +101,12 @@ struct MeasureCommand: ParsableCommand {
       throw ValidationError("--out \(out): tables of neurons are arrays; name a file in .h5.")
     }
     guard error == .rtn, attention == .none, scale == .relative, frequencyExponent == 0,
-      weightExponent == 0
+      weightExponent == 0, outputText == nil
     else {
       throw ValidationError(
         "--granularity neuron measures the second-order loss of rounding to nearest on the relative "
-          + "scale, without attention; leave --error, --attention, --scale and exponents out.")
+          + "scale, without attention; leave --error, --attention, --scale, --output-text and exponents out."
+      )
     }
   }
 
@@ -121,6 +134,12 @@ struct MeasureCommand: ParsableCommand {
     }
     var measurement = options.measurement(checkpoint)
     measurement.calibration = calibration
+    if let outputText {
+      measurement.expertOutput = try sample.stage(
+        model: URL(filePath: model), text: URL(filePath: outputText), window: window,
+        routingWeighted: false, precision: compute.precision
+      ).expertOutputSample()
+    }
     measurement.attention = attention
     measurement.minimumTokens = minimumTokens
     try SingleStage.write(file: URL(filePath: out)) { [measurement] url, progress in

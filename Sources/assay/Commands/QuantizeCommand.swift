@@ -1,6 +1,8 @@
 import ArgumentParser
+import BitAllocation
 import Experiments
 import Foundation
+import JSON
 import Quantization
 import Reconstruction
 
@@ -31,8 +33,14 @@ struct QuantizeCommand: ParsableCommand {
   @Argument(help: "Model folder.", completion: .directory)
   var model: String
 
-  @Option(help: "Plan: JSON with bits per unit.", completion: .file(extensions: ["json"]))
+  @Option(help: "Plan: JSON with bits per unit, or another form by --plan-as.", completion: .file())
   var plan: String
+
+  @Option(help: "How the plan is written: plan, csv, matrix or evopress; see `assay compare`.")
+  var planAs = PlanFormat.plan
+
+  @Option(help: "JSON pointer to the plan within its file.")
+  var planAt = ""
 
   @Option(help: "rtn or gptq.")
   var method = Method.gptq
@@ -130,10 +138,24 @@ struct QuantizeCommand: ParsableCommand {
     let calibration = try calibration.map(CalibrationFolder.url)
     try SingleStage.write(to: URL(filePath: out)) { context in
       let reports = try stage.write(
-        plan: URL(filePath: plan), calibration: calibration,
-        to: context)
+        plan: try planFile(in: context.directory), calibration: calibration, to: context)
       FileHandle.standardError.write(Data((Self.summary(of: reports) + "\n").utf8))
     }
+  }
+
+  /// The plan in our own form, which a foreign one is copied into; the copy stays with the weights.
+  private func planFile(in folder: URL) throws -> URL {
+    guard planAs != .plan || !planAt.isEmpty else { return URL(filePath: plan) }
+    let data: Data
+    do { data = try FileContents.read(URL(filePath: plan)) } catch {
+      throw UnusableArgument("\(error)")
+    }
+    let pointer = JSONPointer(planAt.split(separator: "/").map(String.init))
+    let copy = folder.appending(path: "plan.json")
+    do {
+      try Plan(importing: data, as: planAs, at: pointer).json().write(to: copy)
+    } catch let error as PlanImportError { throw UnusableArgument("\(plan): \(error)") }
+    return copy
   }
 
   /// What was done to how many modules; nothing that differs from what was asked for goes unsaid.
