@@ -219,21 +219,6 @@ struct SparseTests {
         == 16 * (dense.codebooks.count + 2 * count) + 32 * ours.sparse.rowStarts.count)
   }
 
-  @Test("compressed rows hold what was put in, at either width of index")
-  func compressedRows() {
-    for columns in [50, 70_000] {
-      let elements = [(2, 7), (0, 49), (2, 3), (0, 0)].enumerated().map { index, place in
-        SparseMatrix.Element(row: place.0, column: place.1, value: Float(index) + 0.5)
-      }
-      let matrix = SparseMatrix(rows: 4, columns: columns, elements: elements)
-      #expect(matrix.rowStarts == [0, 2, 2, 4, 4])
-      #expect(matrix.elements.map(\.value) == [3.5, 1.5, 2.5, 0.5])
-      #expect(matrix.storedBits == 4 * (columns > 65_536 ? 48 : 32) + 5 * 32)
-      let dense = matrix.dequantized()
-      #expect(dense[2, 7] == 0.5 && dense.storage.filter { $0 != 0 }.count == 4)
-    }
-  }
-
   @Test("zeros, constants and empty matrices have no outliers")
   func nothingToKeep() throws {
     let fisher = Matrix.fisher(rows: 3, columns: 40, seed: 1)
