@@ -29,7 +29,10 @@ let package = Package(
 
     // What every file format stands on: strict JSON with places, canonical text, nearest names.
     .target(name: "JSON", swiftSettings: strict),
-    .target(name: "Tensors", dependencies: ["COpenBLAS", "COneDNN"], swiftSettings: numeric),
+    // Plain x86-64: the instruction set is chosen at run time.
+    .target(name: "CKernels", cSettings: [.treatAllWarnings(as: .error)]),
+    .target(
+      name: "Tensors", dependencies: ["COpenBLAS", "COneDNN", "CKernels"], swiftSettings: numeric),
     .target(name: "HDF5", dependencies: ["CHDF5"], swiftSettings: strict),
     .target(name: "Statistics", swiftSettings: strict),
     .target(

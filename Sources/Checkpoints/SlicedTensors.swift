@@ -24,6 +24,19 @@ public struct SlicedTensors: Sendable, Equatable {
     "\(weight.dropLast("weight".count))slice\(index).weight"
   }
 
+  /// The weight that a stored tensor is a part of.
+  ///
+  /// - Parameter name: Such as `….codes` or `….slice1.scales`.
+  /// - Returns: `….weight`; nil for a bias, which is no part of a weight.
+  public static func weight(ofPart name: String) -> String? {
+    guard !name.hasSuffix(".bias"), !name.hasSuffix(".weight") else { return nil }
+    var parts = name.split(separator: ".").dropLast()
+    if let last = parts.last, last.hasPrefix("slice"), Int(last.dropFirst(5)) != nil {
+      parts = parts.dropLast()
+    }
+    return (parts + ["weight"]).joined(separator: ".")
+  }
+
   /// Where the order lies beside a weight.
   public static func order(beside weight: String) -> String {
     "\(weight.dropLast("weight".count))neuron_order"

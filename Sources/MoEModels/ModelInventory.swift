@@ -139,10 +139,9 @@ private struct StoredTensors {
     }
     for name in checkpoint.tensorNames {
       guard let info = checkpoint.info(name) else { continue }
-      let stem = Self.stem(of: name)
-      if weights["\(stem).weight"] != nil, name != "\(stem).weight", !name.hasSuffix(".bias") {
-        weights["\(stem).weight"]?.pieces += 1
-        weights["\(stem).weight"]?.bytes += info.byteCount
+      if let weight = SlicedTensors.weight(ofPart: name), weights[weight] != nil {
+        weights[weight]?.pieces += 1
+        weights[weight]?.bytes += info.byteCount
       } else {
         weights[name] = Tensor(
           name: name, shape: info.shape, parameters: info.elementCount, bytes: info.byteCount)
@@ -150,14 +149,5 @@ private struct StoredTensors {
     }
     packedBits = bits
     tensors = weights.values.sorted { $0.name < $1.name }
-  }
-
-  /// The weight's name without its last part; a slice belongs to the whole weight.
-  private static func stem(of name: String) -> String {
-    var parts = name.split(separator: ".").dropLast()
-    if let last = parts.last, last.hasPrefix("slice"), Int(last.dropFirst(5)) != nil {
-      parts = parts.dropLast()
-    }
-    return parts.joined(separator: ".")
   }
 }

@@ -28,6 +28,8 @@ public enum QuantizationError: Error, Equatable {
   case unsupportedTolerance(Double)
   /// Outliers were chosen in a matrix of another shape.
   case outlierShape(weights: [Int], outliers: [Int])
+  /// A sparse part holds columns in 16 bits.
+  case tooManyColumns(Int)
   /// A value of a codebook or of a sparse part is above the largest binary16 number.
   case valueOverflow(value: Float, row: Int, column: Int)
 }
@@ -91,6 +93,9 @@ extension QuantizationError: CustomStringConvertible {
         + "usual."
     case .outlierShape(let weights, let outliers):
       "Weights are \(weights), the outliers were chosen in \(outliers); choose them in this matrix."
+    case .tooManyColumns(let columns):
+      "A sparse part holds columns in 16 bits, that is at most 65536, got \(columns); quantize without "
+        + "outliers or in slices of columns."
     case .valueOverflow(let value, let row, let column):
       "Row \(row), column \(column) needs the value \(value), binary16 ends at 65504; rescale the "
         + "weights."

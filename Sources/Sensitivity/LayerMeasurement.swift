@@ -48,7 +48,8 @@ struct LayerMeasurement {
           projection: members.count == 1 ? matrices[0].module.projection : nil,
           tie: tie(matrices[0].module), weights: matrices.reduce(0) { $0 + $1.module.weights },
           hasFewTokens: tokens(of: group.block).map { $0 < options.minimumTokens } ?? false,
-          levels: [], scores: try scores(of: matrices, block: group.block))
+          groupSize: options.grids.groupSize, levels: [],
+          scores: try scores(of: matrices, block: group.block))
       )
     }
     for level in options.levels.levels {

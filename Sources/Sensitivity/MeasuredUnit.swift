@@ -10,6 +10,8 @@ struct MeasuredUnit {
   var tie: String?
   var weights: Int
   var hasFewTokens: Bool
+  /// nil: a whole row.
+  var groupSize: Int?
   /// One for each level of the table.
   var levels: [LevelSums]
   var scores: [ExpertMeasurement.Score: Double]
@@ -38,7 +40,7 @@ struct MeasuredUnit {
   func unit(levels choices: [LevelMix]) -> BitAllocation.Unit {
     BitAllocation.Unit(
       id: id, layer: layer, expert: block?.expert, projection: projection?.rawValue,
-      weights: weights, tie: tie, hasFewTokens: hasFewTokens,
+      weights: weights, tie: tie, hasFewTokens: hasFewTokens, groupSize: groupSize,
       levels: zip(choices, levels).map { $1.level($0, weights: weights) })
   }
 }

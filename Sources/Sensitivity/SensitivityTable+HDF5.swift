@@ -4,11 +4,12 @@ import HDF5
 import JSON
 import MoEModels
 
-/// Tables as HDF5 arrays: unit × level, not one object a unit. Version 1.2:
+/// Tables as HDF5 arrays: unit × level, not one object a unit. Version 1.3:
 ///
 ///     units/id, units/projection, units/tie       u8: UTF-8, a line a unit; empty: has none
 ///     units/layer, units/expert, units/weights    i64 [units]; expert -1: not of a routed expert
 ///     units/few_tokens                            u8 [units]; 1: few calibration tokens
+///     units/group_size                            i64 [units], since 1.3; -1: not known
 ///     levels/bits                                 f64 [levels], those of all units
 ///     code_bits                                   f64 [units, levels]; NaN: the unit lacks the level
 ///     loss, metadata_bits                         f64 [units, levels]; NaN where not measured
@@ -21,7 +22,7 @@ import MoEModels
 /// MLP of a dense layer.
 extension SensitivityTable {
   static let format = "assay.sensitivity-table"
-  static let formatVersion = "1.2.0"
+  static let formatVersion = "1.3.0"
 
   /// Writes the table.
   ///
@@ -39,6 +40,7 @@ extension SensitivityTable {
     try file.write(units.map { Int64($0.expert ?? -1) }, to: "units/expert")
     try file.write(units.map { Int64($0.weights) }, to: "units/weights")
     try file.write(units.map { UInt8($0.hasFewTokens ? 1 : 0) }, to: "units/few_tokens")
+    try file.write(units.map { Int64($0.groupSize ?? -1) }, to: "units/group_size")
     let grid = LevelGrid(bits: Set(units.flatMap { $0.levels.map(\.bits) }).sorted(), units: units)
     try file.write(grid.bits, to: "levels/bits")
     try grid.write(\.codeBits, to: "code_bits", of: file)
@@ -183,13 +185,18 @@ extension HDF5Reader {
     let experts: [Int64] = try read("units/expert", count: count)
     let weights: [Int64] = try read("units/weights", count: count)
     let few: [UInt8] = try read("units/few_tokens", count: count)
+    let groups =
+      try contains("units/group_size")
+      ? read("units/group_size", as: Int64.self, count: count)
+      : [Int64](repeating: -1, count: count)
     return layers.indices.map { unit in
       BitAllocation.Unit(
         id: ids[unit], layer: Int(layers[unit]),
         expert: experts[unit] < 0 ? nil : Int(experts[unit]),
         projection: projections[unit].isEmpty ? nil : projections[unit],
         weights: Int(weights[unit]), tie: ties[unit].isEmpty ? nil : ties[unit],
-        hasFewTokens: few[unit] != 0, levels: [])
+        hasFewTokens: few[unit] != 0, groupSize: groups[unit] < 0 ? nil : Int(groups[unit]),
+        levels: [])
     }
   }
 

@@ -8,7 +8,7 @@ import Testing
 @testable import Experiments
 
 @Suite("Plans as levels of modules")
-struct ModulePlanTests {
+final class ModulePlanTests {
   private let configuration: ModelConfiguration
   private let folder: URL
 
@@ -26,6 +26,8 @@ struct ModulePlanTests {
     try Data(json.utf8).write(to: url)
     configuration = try ModelConfiguration(url)
   }
+
+  deinit { try? FileManager.default.removeItem(at: folder) }
 
   private func plan(_ json: String) throws -> ModulePlan {
     let url = folder.appending(path: "plan-\(UUID()).json")

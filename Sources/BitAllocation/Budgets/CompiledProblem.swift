@@ -317,6 +317,7 @@ extension QuantizedModule {
   init(_ unit: Unit, _ level: Level) {
     self.init(
       name: unit.id, part: unit.part, weights: unit.weights, codeBits: level.codeBits,
-      metadataBits: level.metadataBits ?? 0, linears: unit.projection == nil ? 3 : 1)
+      metadataBits: level.metadataBits ?? 0, linears: unit.projection == nil ? 3 : 1,
+      groupSize: unit.groupSize)
   }
 }

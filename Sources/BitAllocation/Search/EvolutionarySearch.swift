@@ -29,7 +29,7 @@ public struct EvolutionarySearch: PlanSearch {
   /// Mean changes of an offspring, per item.
   public var mutationRate = 0.005
   /// Each change is of one of these kinds, as likely.
-  public var mutations: [Mutation] = [.switch, .neighbour]
+  public var mutations: [Mutation] = [.switch, .redraw, .neighbour]
   /// The best so many live on unchanged.
   public var elitism = 8
   public var generations = 200

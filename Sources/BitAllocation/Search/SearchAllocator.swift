@@ -1,8 +1,10 @@
 /// A search as an allocator: on the additive loss of the table, or on a measured fitness.
 ///
 /// On the additive loss its plan is shown beside the exact optimum and beside random search with as
-/// many evaluations; on a measured fitness beside the exact optimum of the additive loss, measured
-/// alike, all on search tokens and on tokens that no search has seen.
+/// many evaluations; on a measured fitness beside the exact optimum of the additive loss, the same
+/// search started from there, and random search, all with as many evaluations and measured alike on
+/// search tokens and on tokens that no search has seen. ``SearchOptions/rivals`` leaves those out that
+/// take evaluations of their own.
 public struct SearchAllocator: Allocator {
   public let name: String
   public var options: SearchOptions
@@ -58,12 +60,41 @@ public struct SearchAllocator: Allocator {
           compiled.choices, fitness: fitness ?? .surrogate, seed: seed, checkpoint: checkpoint)
       }
     let record =
-      if let measured {
-        try Self.record(result, exact, compiled, measured)
+      if let measured, let fitness {
+        try Self.record(
+          result, rivals(of: result, exact, compiled, fitness, seed: seed), compiled, measured)
       } else {
         try Self.record(result, exact, compiled, seed: seed)
       }
     return try Allocation(compiled, result.choice, allocator: name, search: record)
+  }
+
+  private typealias MeasuredRival = (name: String, choice: [UInt8], evaluations: Int)
+
+  /// What else a measured search could have come to at its cost.
+  private func rivals(
+    of result: SearchResult, _ exact: [UInt8]?, _ compiled: CompiledProblem, _ fitness: Fitness,
+    seed: UInt64
+  ) throws -> [MeasuredRival] {
+    var rivals: [MeasuredRival] = exact.map { [("exact", $0, 0)] } ?? []
+    guard options.rivals ?? true else { return rivals }
+    if let exact, options.start != .exact {
+      var fromExact = options
+      fromExact.start = .exact
+      if let search = fromExact.search(name, exact: exact), name != "random-search" {
+        let found = try search.search(
+          compiled.choices, fitness: fitness, seed: seed, checkpoint: nil)
+        rivals.append(("\(name) from the exact plan", found.choice, found.evaluations))
+      }
+    }
+    if name != "random-search" {
+      var random = RandomSearch()
+      random.evaluations = max(result.evaluations, 1)
+      let found = try random.search(
+        compiled.choices, fitness: fitness, seed: seed, checkpoint: nil)
+      rivals.append((random.name, found.choice, found.evaluations))
+    }
+    return rivals
   }
 
   /// The optimum of the additive loss; nil where the table has no losses.
@@ -93,15 +124,16 @@ public struct SearchAllocator: Allocator {
   }
 
   private static func record(
-    _ result: SearchResult, _ exact: [UInt8]?, _ compiled: CompiledProblem,
+    _ result: SearchResult, _ others: [MeasuredRival], _ compiled: CompiledProblem,
     _ measured: MeasuredFitness
   ) throws -> SearchRecord {
-    let plans = ([result.choice] + (exact.map { [$0] } ?? [])).map(compiled.plan(of:))
-    let onSearch = try measured.values(plans, .search(stage: 0))
+    let plans = ([result.choice] + others.map(\.choice)).map(compiled.plan(of:))
+    let onSearch = try measured.values(plans, .search(stage: .max))
     let onSelection = try measured.values(plans, .selection)
-    let rivals = plans.indices.dropFirst().map {
+    let rivals = others.enumerated().map { index, rival in
       SearchRecord.Rival(
-        name: "exact", fitness: onSearch[$0], selectionFitness: onSelection[$0], evaluations: 0)
+        name: rival.name, fitness: onSearch[index + 1],
+        selectionFitness: onSelection[index + 1], evaluations: rival.evaluations)
     }
     var record = SearchRecord(
       fitness: "measured", result, selectionFitness: onSelection[0], rivals: rivals)
@@ -114,7 +146,8 @@ public struct SearchAllocator: Allocator {
 public struct MeasuredFitness: Sendable {
   /// Which tokens it is measured on; the sets are disjoint.
   public enum Tokens: Sendable, Equatable {
-    /// Those of the search; later stages of selection may use more of them.
+    /// Those of the search; later stages of selection may use more of them, stages above the last
+    /// all.
     case search(stage: Int)
     /// Those that tell the winner's curse.
     case selection

@@ -29,11 +29,21 @@ public struct SearchOptions: Sendable, Equatable, Codable {
   public var evaluations: Int?
   /// relaxed-gradient.
   public var learningRate: Double?
+  /// Whether a measured search is shown beside others at its cost; nil: it is.
+  public var rivals: Bool?
 
   public init() {}
 
   /// Names of the searches.
   public static let searches = ["evolutionary", "evopress", "random-search", "relaxed-gradient"]
+
+  /// Tokens of each stage of selection of a search on a measured fitness; empty: all tokens.
+  ///
+  /// - Parameter name: Of the search.
+  /// - Returns: Those of EvoPress.
+  public func measuredTokens(_ name: String) -> [Int] {
+    name == "evopress" ? evoPress(nil).stages.map(\.tokens) : []
+  }
 
   /// The search of this name with these options.
   ///

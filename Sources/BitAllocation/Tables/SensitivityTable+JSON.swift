@@ -51,7 +51,8 @@ extension LocatedObject {
 extension Unit {
   fileprivate init(_ object: LocatedObject) throws(TableError) {
     try object.refuseUnknownKeys([
-      "id", "layer", "expert", "projection", "weights", "tie", "hasFewTokens", "levels",
+      "id", "layer", "expert", "projection", "weights", "tie", "hasFewTokens", "groupSize",
+      "levels",
     ])
     let weights = try object.integer("weights")
     self.init(
@@ -59,7 +60,8 @@ extension Unit {
       expert: try object.optionalInteger("expert"),
       projection: try object.optionalString("projection"), weights: weights,
       tie: try object.optionalString("tie"),
-      hasFewTokens: try object.optionalBoolean("hasFewTokens") ?? false, levels: [])
+      hasFewTokens: try object.optionalBoolean("hasFewTokens") ?? false,
+      groupSize: try object.optionalInteger("groupSize"), levels: [])
     for level in try object.objects("levels") {
       levels.append(try Level(level, weights: weights))
     }
@@ -74,6 +76,7 @@ extension Unit {
     ])
     object["tie"] = tie.map { JSONValue($0) }
     if hasFewTokens { object["hasFewTokens"] = true }
+    object["groupSize"] = groupSize.map { JSONValue($0) }
     return .object(object)
   }
 }

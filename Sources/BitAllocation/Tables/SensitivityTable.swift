@@ -13,12 +13,14 @@ public struct Unit: Sendable, Equatable {
   public var tie: String?
   /// Whether so few calibration tokens reached the unit that its losses say little.
   public var hasFewTokens: Bool
+  /// Weights of a row that share a scale, for ledgers that count groups; nil if not known.
+  public var groupSize: Int?
   /// The choices, from few bits to many.
   public var levels: [Level]
 
   public init(
     id: String, layer: Int, expert: Int? = nil, projection: String? = nil, weights: Int,
-    tie: String? = nil, hasFewTokens: Bool = false, levels: [Level]
+    tie: String? = nil, hasFewTokens: Bool = false, groupSize: Int? = nil, levels: [Level]
   ) {
     self.id = id
     self.layer = layer
@@ -27,6 +29,7 @@ public struct Unit: Sendable, Equatable {
     self.weights = weights
     self.tie = tie
     self.hasFewTokens = hasFewTokens
+    self.groupSize = groupSize
     self.levels = levels
   }
 
@@ -133,6 +136,7 @@ public struct SensitivityTable: Sendable, Equatable {
   private static func check(_ unit: Unit) throws(TableError) {
     guard unit.weights > 0 else { throw .noWeights(unit: unit.id, weights: unit.weights) }
     guard !unit.levels.isEmpty else { throw .noLevels(unit: unit.id) }
+    if let size = unit.groupSize, size < 1 { throw .badGroupSize(unit: unit.id, size: size) }
     for level in unit.levels { try check(level, unit: unit.id) }
     for (lower, upper) in zip(unit.levels, unit.levels.dropFirst()) {
       if lower.bits == upper.bits { throw .duplicateLevel(unit: unit.id, bits: upper.bits) }

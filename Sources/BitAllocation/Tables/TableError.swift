@@ -11,6 +11,7 @@ public enum TableError: Error, Equatable {
   /// The units up to this one have more weights than can be counted.
   case tooManyWeights(unit: String, weights: Int)
   case noLevels(unit: String)
+  case badGroupSize(unit: String, size: Int)
   case duplicateLevel(unit: String, bits: Double)
   case unorderedLevels(unit: String, bits: Double, next: Double)
   case badNumber(unit: String, bits: Double, quantity: String, value: Double)
@@ -44,6 +45,8 @@ extension TableError: CustomStringConvertible {
       "Unit \(unit) with \(weights) weights brings the sum above \(Int.max); correct its weights."
     case .noLevels(let unit):
       "Unit \(unit) has no levels; give it at least one."
+    case .badGroupSize(let unit, let size):
+      "Unit \(unit) has groups of \(size) weights; there must be at least 1."
     case .duplicateLevel(let unit, let bits):
       "Unit \(unit) has level \(number(bits)) twice; keep one."
     case .unorderedLevels(let unit, let bits, let next):

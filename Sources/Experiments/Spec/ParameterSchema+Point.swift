@@ -192,6 +192,9 @@ extension ParameterGroup {
       "evaluations", .integer(1...1_000_000_000), .optional, "random-search: plans drawn."),
     ParameterField(
       "learningRate", .number(1e-6...10), .optional, "relaxed-gradient: of Adam."),
+    ParameterField(
+      "rivals", .flag, .optional,
+      "Measured searches: whether random search, and the search from the exact plan, stand beside."),
   ])
 
   static let fitnessText = ParameterGroup([
@@ -219,7 +222,7 @@ extension ParameterGroup {
 
   static let total = ParameterGroup([
     ParameterField(
-      "ledger", .choice(["paper-code-bits", "with-metadata", "expert-code-bits"]), .required,
+      "ledger", .choice(Ledger.allCases.filter(\.isBudget).map(\.rawValue)), .required,
       "What is counted."),
     ParameterField("value", .number(1...16), .required, "Bits per weight."),
   ])
@@ -242,4 +245,9 @@ extension ParameterGroup {
   ])
 
   private static let textFormat = ParameterKind.choice(["text", "wikitext"])
+}
+
+extension Ledger {
+  /// Whether tables tell its costs: EXL2's layout and the rest of the model are in none.
+  fileprivate var isBudget: Bool { isAdditive && self != .exl2 && self != .ggufBPW }
 }

@@ -11,7 +11,7 @@ import Tensors
 /// table + budget → plan.
 public struct AllocateStage: Sendable {
   public static let name = "allocate"
-  static let epoch = 2
+  static let epoch = 3
 
   /// What decides a plan besides the table.
   public struct Options: Sendable {
@@ -112,6 +112,8 @@ public struct AllocateStage: Sendable {
     }
     if let measured {
       parameters["measured"] = measured.json
+      // Before, no other search stood beside, and EvoPress's stages saw the same tokens.
+      parameters["measuredEpoch"] = 2
       inputs["model"] = try .model(measured.model)
       for (index, corpus) in measured.corpora.enumerated() {
         inputs["searchCorpus.\(index)"] = .file(corpus)
@@ -147,7 +149,7 @@ public struct AllocateStage: Sendable {
           })),
       blocks: table.neuronBlocks, full: folder.weights,
       tokens: try measured.tokens(folder.tokenizer(), seed: seed ?? 0),
-      precision: measured.precision)
+      stageTokens: options.search.measuredTokens(options.allocator), precision: measured.precision)
     let record = SearchRecordFile(context.recovery, of: options.allocator, seed: seed ?? 0)
     let generations = Double(max(options.search.generations ?? 1, 1))
     let allocation = try SearchAllocator(options.allocator, options: options.search).allocate(

@@ -10,7 +10,8 @@ import Tensors
 /// (DECISIONS: Measured fitness).
 final class PlanDivergence: Sendable {
   private let store: LevelStore
-  private let search: CandidateDivergence
+  /// On the tokens of each stage of selection, the last on all.
+  private let search: [CandidateDivergence]
   private let selection: CandidateDivergence
   private let modules: [[LinearModule]]
   private let blocks: NeuronBlocks?
@@ -21,24 +22,34 @@ final class PlanDivergence: Sendable {
 
   init(
     store: LevelStore, blocks: NeuronBlocks?, full: any WeightSource, tokens: SearchTokens,
-    precision: Precision
+    stageTokens: [Int], precision: Precision
   ) throws {
     (self.store, self.blocks) = (store, blocks)
-    search = CandidateDivergence(
-      try ReferencePredictions(of: tokens.search, source: full, precision: precision),
-      source: full)
+    let stages = stageTokens.dropLast().map { tokens.search(ofAtLeast: $0) } + [tokens.search]
+    search = try stages.map { sequences in
+      CandidateDivergence(
+        try ReferencePredictions(of: sequences, source: full, precision: precision),
+        source: full)
+    }
     selection = CandidateDivergence(
       try ReferencePredictions(of: tokens.selection, source: full, precision: precision),
       source: full)
     let configuration = full.configuration
     modules = (0..<configuration.layerCount).map { configuration.linearModules(layer: $0) }
     counted.add(
-      (tokens.search + tokens.selection).reduce(0) { $0 + $1.count }, ordering: .relaxed)
+      (stages.joined() + tokens.selection).reduce(0) { $0 + $1.count }, ordering: .relaxed)
   }
 
   var fitness: MeasuredFitness {
     MeasuredFitness { plans, tokens in
-      try self.means(of: plans, tokens == .selection ? self.selection : self.search)
+      try self.means(of: plans, self.divergence(on: tokens))
+    }
+  }
+
+  private func divergence(on tokens: MeasuredFitness.Tokens) -> CandidateDivergence {
+    switch tokens {
+    case .selection: selection
+    case .search(let stage): search[min(stage, search.count - 1)]
     }
   }
 

@@ -27,7 +27,9 @@ extension PointOutcome {
     let modules = try Self.read(
       [ModuleReport].self, StageFile.modules, of: QuantizeStage.name, artifacts)
     let file = try QuantizedCheckpoint(quantized)
-    ledgers = Ledger.values(of: modules.map(QuantizedModule.init), fileBytes: file.byteCount)
+    ledgers = Ledger.values(
+      of: modules.map(QuantizedModule.init), fileBytes: file.byteCount,
+      unquantized: Self.unquantized(file))
     add(modules)
     let plan = try Self.read(JSONValue.self, StageFile.plan, of: AllocateStage.name, artifacts)
     if case .bool(let value) = plan["forced"] { forced = value }
@@ -40,6 +42,18 @@ extension PointOutcome {
       let calibration = try Self.read(
         JSONValue.self, StageFile.calibration, of: CalibrateStage.name, artifacts)
       facts["calibration-tokens"] = calibration["tokens"]
+    }
+  }
+
+  /// Tensors that keep their precision.
+  private static func unquantized(_ file: QuantizedCheckpoint) -> UnquantizedTensors {
+    let weights = Set(file.quantizedWeights)
+    let plain = file.tensorNames.filter {
+      !weights.contains(SlicedTensors.weight(ofPart: $0) ?? "")
+    }
+    return plain.compactMap(file.info).reduce(UnquantizedTensors(weights: 0, bits: 0)) {
+      UnquantizedTensors(
+        weights: $0.weights + $1.elementCount, bits: $0.bits + Double(8 * $1.byteCount))
     }
   }
 
@@ -115,7 +129,20 @@ extension QuantizedModule {
     self.init(
       name: report.module, part: report.unit == nil ? .attention : .expert,
       weights: report.weights, codeBits: Double(report.codeBits),
-      metadataBits: Double(report.metadataBits))
+      metadataBits: Double(report.metadataBits),
+      groupSize: report.groupSize ?? report.inputFeatures, exl2Bits: report.exl2Bits)
+  }
+}
+
+extension ModuleReport {
+  /// In EXL2's layout, whose bit-widths are strips along the input; nil for an expert of several,
+  /// whose gate and up have them along the output.
+  fileprivate var exl2Bits: Double? {
+    guard slices == nil, inputFeatures > 0 else { return nil }
+    let size = try? EXL2Size(
+      inputs: inputFeatures, outputs: weights / inputFeatures,
+      strips: [EXL2Strip(share: 1, bits: Int(bits), groupSize: groupSize ?? inputFeatures)])
+    return size.map { Double($0.bits) }
   }
 }
 

@@ -41,7 +41,7 @@ extension ModelPipeline {
       ]
     }
     return ResultNames(
-      metrics: metrics, ledgers: Set(Ledger.allCases.filter(\.isToldByReports).map(\.rawValue)),
+      metrics: metrics, ledgers: Set(Ledger.allCases.map(\.rawValue)),
       counts: [
         "rtn-fallbacks", "uncovered-experts", "singular-hessians", "damping-escalations",
       ],
@@ -50,16 +50,5 @@ extension ModelPipeline {
           CalibrateStage.name, MeasureStage.name, AllocateStage.name, QuantizeStage.name,
           EvaluateStage.name,
         ] + measured.flatMap { $0.levels.levels.map(LevelStage.name) + [RequantizedStage.name] }))
-  }
-}
-
-extension Ledger {
-  /// Whether the reports of quantized modules determine it: they tell neither group sizes nor the
-  /// tensors that stay as they are.
-  fileprivate var isToldByReports: Bool {
-    switch self {
-    case .mxmoe, .autoround, .prismaquant, .exl2, .ggufBPW: false
-    default: true
-    }
   }
 }

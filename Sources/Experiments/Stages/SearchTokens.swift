@@ -33,4 +33,14 @@ struct SearchTokens: Sendable {
     self.search = windows[..<search].map(Array.init)
     self.selection = windows[search..<search + selection].map(Array.init)
   }
+
+  /// The first windows of the search that have so many tokens together; at least one, at most all.
+  func search(ofAtLeast tokens: Int) -> [[Int32]] {
+    var (count, sum) = (0, 0)
+    while count < search.count, sum < max(tokens, 1) {
+      sum += search[count].count
+      count += 1
+    }
+    return Array(search.prefix(count))
+  }
 }

@@ -38,6 +38,7 @@ public struct Outliers: Sendable, Equatable {
     guard weights.rows == rows, weights.columns == columns else {
       throw .outlierShape(weights: [weights.rows, weights.columns], outliers: [rows, columns])
     }
+    guard columns <= 1 << 16 else { throw .tooManyColumns(columns) }
   }
 
   /// The matrix with outliers set to 0: what the dense part is quantized from.

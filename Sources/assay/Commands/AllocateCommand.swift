@@ -63,17 +63,7 @@ struct AllocateCommand: ParsableCommand {
   @Option(help: "Seed of random allocation and of searches.")
   var seed: UInt64 = 0
 
-  @Option(help: "Searches: generations after the first.")
-  var generations: Int?
-
-  @Option(help: "evolutionary: plans of a generation.")
-  var population: Int?
-
-  @Option(help: "random-search: plans drawn.")
-  var evaluations: Int?
-
-  @Option(help: "Searches: first plans: random, fill, exact or ceiling.")
-  var start: SearchOptions.Start?
+  @OptionGroup(title: "Searches") var search: SearchOptionGroup
 
   @Option(help: "Tables of neurons: neurons of a block.")
   var blockSize = 32
@@ -154,10 +144,7 @@ struct AllocateCommand: ParsableCommand {
     }
     options.bits = low...high
     options.sensitivity = sensitivity
-    options.search.generations = generations
-    options.search.population = population
-    options.search.evaluations = evaluations
-    options.search.start = self.start
+    options.search = search.options
     return options
   }
 
@@ -232,7 +219,6 @@ struct AllocateCommand: ParsableCommand {
 }
 
 extension AllocationProblem.Scope: ExpressibleByArgument {}
-extension SearchOptions.Start: ExpressibleByArgument {}
 
 extension SensitivityTable {
   /// Reads HDF5 or JSON, by the file's name.

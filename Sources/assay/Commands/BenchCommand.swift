@@ -8,7 +8,9 @@ import Tensors
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Time a piece of the program on given numbers.",
-    subcommands: [GPTQBench.self, TokenizerBench.self])
+    subcommands: [
+      GPTQBench.self, TokenizerBench.self, AllocationBench.self, NeuronBench.self,
+    ])
 }
 
 struct GPTQBench: ParsableCommand {
