@@ -33,9 +33,10 @@ struct CodebookTests {
       let optimal = points.loss(
         centers: OptimalClustering.centers(of: points, clusters: golden.clusters))
       #expect(optimal <= sklearn * (1 + 1e-12))
-      // Both are local optima from other draws; measured within 1.27 times the optimum.
+      // Both are local optima from other draws: 1.01 to 1.18 times the optimum, and 0.86 to 1.09 times
+      // each other.
       let lloyd = points.loss(centers: lloyd(points, golden.clusters))
-      #expect(optimal <= lloyd * (1 + 1e-12) && lloyd < 1.5 * sklearn)
+      #expect(optimal <= lloyd * (1 + 1e-12) && lloyd < 1.2 * sklearn)
     }
   }
 
@@ -108,11 +109,11 @@ struct CodebookTests {
     return best[n]
   }
 
-  @Test("more bits never lose more", arguments: [WeightImportance.equal, .inputs([])])
-  func moreBits(kind: WeightImportance) throws {
+  @Test("more bits never lose more", arguments: [false, true])
+  func moreBits(weighted: Bool) throws {
     let weights = Matrix.heavyTailed(rows: 6, columns: 300, seed: 3)
     let fisher = Matrix.fisher(rows: 6, columns: 300, seed: 4)
-    let importance = kind == .equal ? kind : .fisher(fisher)
+    let importance = weighted ? WeightImportance.fisher(fisher) : .equal
     var before = Double.infinity
     for bits in 1...8 {
       let coded = try CodebookQuantizer(bits: bits).quantize(weights, importance: importance)
