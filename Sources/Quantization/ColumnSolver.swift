@@ -88,9 +88,51 @@ struct ColumnSolver<Scalar: GridScalar>: Sendable {
 struct SolvedTile<Scalar: GridScalar>: Sendable {
   var tile: GridTile<Scalar>
   fileprivate var losses = SIMD16<Double>()
+  /// What outliers hold beyond the codes at their places, column by column; no zeros.
+  fileprivate(set) var kept: [SparseMatrix.Element] = []
 
   /// Σ e² / 2 over the rows there are; with one bit, missing ones have an error too.
   var loss: Double { (0..<tile.rows.count).reduce(0) { $0 + losses[$1] } / 2 }
+
+  /// Codes a column in which some lanes are outliers: those get the code of 0, and what their weights
+  /// are beyond it is kept in binary16.
+  ///
+  /// - Parameters:
+  ///   - weights: As updated so far.
+  ///   - outliers: Bit r for lane r.
+  ///   - column: Of the tile.
+  ///   - group: Of the column.
+  ///   - firstColumn: Of the tile in the matrix.
+  /// - Returns: ŵ, of outliers the weights but for the rounding to binary16.
+  /// - Throws: ``QuantizationError/valueOverflow(value:row:column:)``.
+  fileprivate mutating func round(
+    _ weights: SIMD16<Scalar>, keeping outliers: UInt16, column: Int, group: Int,
+    firstColumn: Int
+  ) throws(QuantizationError) -> SIMD16<Scalar> {
+    var rounded = tile.round(weights.zeroed(outliers), column: column, group: group)
+    for lane in 0..<tile.rows.count where outliers >> lane & 1 == 1 {
+      let (row, rest) = (tile.rows.lowerBound + lane, weights[lane] - rounded[lane])
+      let half = Float16(rest)
+      guard half.isFinite else {
+        throw .valueOverflow(value: Float(rest), row: row, column: firstColumn + column)
+      }
+      guard half != 0 else { continue }
+      rounded[lane] += Scalar(half)
+      kept.append(
+        SparseMatrix.Element(row: row, column: firstColumn + column, value: Float(half)))
+    }
+    return rounded
+  }
+}
+
+extension SIMD16 where Scalar: GridScalar {
+  /// 0 in the lanes whose bit is set.
+  fileprivate func zeroed(_ lanes: UInt16) -> Self {
+    guard lanes != 0 else { return self }
+    var result = self
+    for lane in 0..<16 where lanes >> lane & 1 == 1 { result[lane] = 0 }
+    return result
+  }
 }
 
 extension ColumnSolver {
@@ -99,12 +141,18 @@ extension ColumnSolver {
   /// - Parameters:
   ///   - weights: For each tile its rows as vectors, shape `[columns]`.
   ///   - rows: Where the rows lie in the matrix.
+  ///   - outliers: For each tile the lanes of each column that are kept beside the codes, a bit a lane;
+  ///     empty: none. They are 0 to the grids and pass on no error but that of binary16.
   /// - Returns: Codes with their scales, and losses, tile by tile in each slice.
-  /// - Throws: ``QuantizationError/scaleOverflow(scale:row:group:)``.
+  /// - Throws: ``QuantizationError/scaleOverflow(scale:row:group:)``,
+  ///   ``QuantizationError/valueOverflow(value:row:column:)``.
   func solve(
-    _ weights: [[Vector]], rows: Range<Int>
+    _ weights: [[Vector]], rows: Range<Int>, outliers: [[UInt16]] = []
   ) throws(QuantizationError) -> [[SolvedTile<Scalar>]] {
     var chunk = Chunk(tileCount: weights.count, columns: columns.count)
+    for position in outliers.isEmpty ? 0..<0 : columns.indices {
+      chunk.outliers += outliers.map { $0[columns[position]] }
+    }
     for (tile, lanes) in weights.enumerated() {
       for (position, column) in columns.enumerated() {
         chunk.weights[position * weights.count + tile] = lanes[column]
@@ -165,7 +213,7 @@ extension ColumnSolver {
         .enumerated()
       {
         let members = first..<min(first + size, range.upperBound)
-        let weights = members.map { chunk.weights[positions[$0] * chunk.tileCount + tile] }
+        let weights = members.map { chunk.dense(positions[$0], tile) }
         try solved[tile].tile.chooseScales(ofGroup: group, from: weights)
       }
     }
@@ -188,9 +236,14 @@ extension ColumnSolver {
           from: groupWeights(position..<end, tile, chunk, local: local, block: block))
       }
       let column = columns[position]
-      let rounded = solved.tile.round(
-        local[index], column: column - first,
-        group: group(ofColumn: column, position: position, in: segment))
+      let group = group(ofColumn: column, position: position, in: segment)
+      let outliers = chunk.outlierLanes(position, tile)
+      let rounded =
+        outliers == 0
+        ? solved.tile.round(local[index], column: column - first, group: group)
+        : try solved.round(
+          local[index], keeping: outliers, column: column - first, group: group,
+          firstColumn: first)
       let start = (position - factor.positions.lowerBound) * (order + 1)
       let error = (local[index] - rounded) / factor.upper[start]
       let wide = SIMD16<Double>(error)
@@ -205,10 +258,11 @@ extension ColumnSolver {
     _ members: Range<Int>, _ tile: Int, _ chunk: Chunk, local: [Vector], block: Range<Int>
   ) -> [Vector] {
     if options.scales == .fresh, members.upperBound <= block.upperBound {
-      return Array(
-        local[members.lowerBound - block.lowerBound..<members.upperBound - block.lowerBound])
+      return members.map {
+        local[$0 - block.lowerBound].zeroed(chunk.outlierLanes($0, tile))
+      }
     }
-    return members.map { chunk.weights[$0 * chunk.tileCount + tile] }
+    return members.map { chunk.dense($0, tile) }
   }
 
   /// w_j -= e · U_ij for the columns j > i of the block; U_ii is at `start`, w_i at `index`.
@@ -263,11 +317,23 @@ extension ColumnSolver {
     var weights: [Vector]
     /// e of the current block, shape `[columns of the block, tiles]`.
     var errors: [Vector]
+    /// Lanes that are outliers, in the order of rounding, shape `[columns, tiles]`; empty: none.
+    var outliers: [UInt16] = []
 
     init(tileCount: Int, columns: Int) {
       self.tileCount = tileCount
       weights = [Vector](repeating: Vector(), count: tileCount * columns)
       errors = weights
+    }
+
+    @inline(__always)
+    func outlierLanes(_ position: Int, _ tile: Int) -> UInt16 {
+      outliers.isEmpty ? 0 : outliers[position * tileCount + tile]
+    }
+
+    /// The weights that grids see: 0 for outliers.
+    func dense(_ position: Int, _ tile: Int) -> Vector {
+      weights[position * tileCount + tile].zeroed(outlierLanes(position, tile))
     }
   }
 }

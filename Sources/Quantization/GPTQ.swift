@@ -51,27 +51,34 @@ public struct GPTQResult: Sendable, Equatable {
 
 extension ColumnSolver<Float> {
   /// All rows of a matrix, slice by slice.
-  fileprivate func solved(
-    _ weights: Matrix, onto grids: [AffineGrid]
-  ) throws(QuantizationError) -> (codes: [GridCodes], loss: Double) {
+  func solved(
+    _ weights: Matrix, onto grids: [AffineGrid], keeping outliers: Outliers? = nil
+  ) throws(QuantizationError) -> (
+    codes: [GridCodes], kept: [SparseMatrix.Element], loss: Double
+  ) {
     let chunks = concurrentTiles(rows: weights.rows, tileRows: chunkRows) { rows in
       Result { () throws(QuantizationError) in
-        try solve(weights.tiles(ofRows: rows), rows: rows).map { slice in
-          (tiles: slice.map { PackedTile($0.tile) }, loss: slice.reduce(0) { $0 + $1.loss })
+        let lanes = outliers?.lanes(ofRows: rows) ?? []
+        return try solve(weights.tiles(ofRows: rows), rows: rows, outliers: lanes).map { slice in
+          (
+            tiles: slice.map { PackedTile($0.tile) }, kept: slice.flatMap(\.kept),
+            loss: slice.reduce(0) { $0 + $1.loss }
+          )
         }
       }
     }
     var codes = zip(grids, columnCounts).map { grid, columns in
       GridCodes(grid: grid, rows: weights.rows, columns: columns)
     }
-    var loss = 0.0
+    var (kept, loss): ([SparseMatrix.Element], Double) = ([], 0)
     for chunk in chunks {
       for (index, slice) in try chunk.get().enumerated() {
         for tile in slice.tiles { codes[index].append(tile) }
+        kept += slice.kept
         loss += slice.loss
       }
     }
-    return (codes, loss)
+    return (codes, kept, loss)
   }
 }
 
@@ -132,7 +139,7 @@ public struct GPTQ: Sendable {
   ) throws(QuantizationError) -> GPTQResult {
     try check(weights, order: factor.columns, storage: factor.storage)
     let solver = ColumnSolver<Float>(grid: grid, options: options, factor: factor)
-    var (codes, loss) = try solver.solved(weights, onto: [grid])
+    var (codes, _, loss) = try solver.solved(weights, onto: [grid])
     codes[0].groupIndex = solver.groupIndex
     return GPTQResult(
       packed: codes[0].packed, loss: loss, damping: factor.damping,
@@ -162,11 +169,11 @@ public struct GPTQ: Sendable {
       .check(weights, order: factor.columns, storage: factor.storage)
     let solver = ColumnSolver<Float>(
       slices: zip(grids, slices).map { ($0, $1.columns) }, options: options, factor: factor)
-    let (codes, loss) = try solver.solved(weights, onto: grids)
+    let (codes, _, loss) = try solver.solved(weights, onto: grids)
     return (codes.map(\.packed), loss)
   }
 
-  private func check(
+  func check(
     _ weights: Matrix, order: Int, storage: MomentStorage
   ) throws(QuantizationError) {
     guard weights.columns == order else {

@@ -43,6 +43,10 @@ struct PackedTile: Sendable {
   let scales: [Float]
   let zeros: [UInt8]
 
+  init(codes: [UInt8], scales: [Float], zeros: [UInt8]) {
+    (self.codes, self.scales, self.zeros) = (codes, scales, zeros)
+  }
+
   init(_ tile: GridTile<Float>) {
     codes = tile.packedCodes
     scales = tile.scales

@@ -16,12 +16,12 @@ public enum ProxyLoss {
 
   /// tr(Δ S Δᵀ) for Δ = quantized - weights.
   public static func total(
-    weights: Matrix, quantized: PackedMatrix, under moments: SymmetricMatrix
+    weights: Matrix, quantized: some QuantizedMatrix, under moments: SymmetricMatrix
   ) -> Double {
     total(of: difference(weights: weights, quantized: quantized), under: moments)
   }
 
-  private static func difference(weights: Matrix, quantized: PackedMatrix) -> Matrix {
+  private static func difference(weights: Matrix, quantized: some QuantizedMatrix) -> Matrix {
     precondition(
       weights.rows == quantized.rows && weights.columns == quantized.columns,
       "[\(weights.rows), \(weights.columns)] against [\(quantized.rows), \(quantized.columns)]")
@@ -39,7 +39,7 @@ public enum ProxyLoss {
 
   /// tr(Δ S Δᵀ) for Δ = quantized - weights, with what was kept of S.
   public static func total(
-    weights: Matrix, quantized: PackedMatrix, under moments: SecondMoments
+    weights: Matrix, quantized: some QuantizedMatrix, under moments: SecondMoments
   ) -> Double {
     total(of: difference(weights: weights, quantized: quantized), under: moments)
   }

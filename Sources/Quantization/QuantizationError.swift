@@ -17,6 +17,21 @@ public enum QuantizationError: Error, Equatable {
   case unsupportedDamping(Double)
   /// Not positive definite even at the largest damping tried.
   case notPositiveDefinite(pivot: Int, order: Int, relativeDamping: Double)
+  case notFiniteSensitivity(row: Int, column: Int)
+  case negativeSensitivity(row: Int, column: Int, value: Float)
+  case sensitivityShape(weights: [Int], sensitivity: [Int])
+  /// Sensitive values were asked for without a sensitivity.
+  case noSensitivity(fraction: Double)
+  case unsupportedFraction(Double)
+  case unsupportedRange(Double)
+  case unsupportedIterations(Int)
+  case unsupportedTolerance(Double)
+  /// Outliers were chosen in a matrix of another shape.
+  case outlierShape(weights: [Int], outliers: [Int])
+  /// A sparse part holds columns in 16 bits.
+  case tooManyColumns(Int)
+  /// A value of a codebook or of a sparse part is above the largest binary16 number.
+  case valueOverflow(value: Float, row: Int, column: Int)
 }
 
 extension QuantizationError: CustomStringConvertible {
@@ -55,6 +70,35 @@ extension QuantizationError: CustomStringConvertible {
     case .notPositiveDefinite(let pivot, let order, let damping):
       "Hessian of order \(order) is not positive definite at column \(pivot), even with relative "
         + "damping \(damping); calibrate with more tokens."
+    case .notFiniteSensitivity(let row, let column):
+      "Sensitivity (\(row), \(column)) is NaN or infinite; compute the gradients again."
+    case .negativeSensitivity(let row, let column, let value):
+      "Sensitivity (\(row), \(column)) is \(value); a sum of squared gradients cannot be negative, "
+        + "pass squares rather than gradients."
+    case .sensitivityShape(let weights, let sensitivity):
+      "Weights are \(weights), the sensitivity is \(sensitivity); they must have one shape, or the "
+        + "sensitivity one number for each column."
+    case .noSensitivity(let fraction):
+      "A fraction \(fraction) of sensitive values needs a sensitivity for every weight; pass the "
+        + "Fisher diagonal or ask for range outliers alone."
+    case .unsupportedFraction(let fraction):
+      "A fraction of outliers must be in 0..<1, got \(fraction); 0.0045 is 0.45 %."
+    case .unsupportedRange(let range):
+      "The range of outliers must be a finite number >= 0 of quartile distances, got \(range); "
+        + "1.5 to 2 is usual."
+    case .unsupportedIterations(let iterations):
+      "Lloyd's method needs at least 1 iteration, got \(iterations); 50 is usual."
+    case .unsupportedTolerance(let tolerance):
+      "The tolerance of Lloyd's method must be a finite number >= 0, got \(tolerance); 0.0001 is "
+        + "usual."
+    case .outlierShape(let weights, let outliers):
+      "Weights are \(weights), the outliers were chosen in \(outliers); choose them in this matrix."
+    case .tooManyColumns(let columns):
+      "A sparse part holds columns in 16 bits, that is at most 65536, got \(columns); quantize without "
+        + "outliers or in slices of columns."
+    case .valueOverflow(let value, let row, let column):
+      "Row \(row), column \(column) needs the value \(value), binary16 ends at 65504; rescale the "
+        + "weights."
     }
   }
 }
