@@ -33,8 +33,8 @@ struct DistributionTests {
     let rows = try StatisticsGolden.load().distributions
     #expect(rows.count > 400)
     for row in rows {
-      expectClose(
-        try evaluate(row), row.value, within: 1e-10, "\(row.name) \(row.parameters) at \(row.argument)")
+      let note = "\(row.name) \(row.parameters) at \(row.argument)"
+      expectClose(try evaluate(row), row.value, within: 1e-10, note)
     }
   }
 

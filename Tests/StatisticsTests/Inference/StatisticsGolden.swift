@@ -5,6 +5,61 @@ import Testing
 /// statsmodels.
 struct StatisticsGolden: Decodable, Sendable {
   let distributions: [DistributionRow]
+  let mcnemar: [McNemar]
+  /// `[successes, trials, level, lower, upper]`.
+  let wilson: [[Double]]
+  let multiplicity: [Family]
+  let paired: Paired
+  let power: Power
+  let variance: [Variance]
+  let regression: Regression
+
+  struct McNemar: Decodable, Sendable {
+    let gained, lost, count: Int
+    let exact, midP, score: Double
+    let interval: [Double]
+  }
+
+  struct Family: Decodable, Sendable {
+    let p, holm, benjaminiHochberg: [Double]
+  }
+
+  struct Paired: Decodable, Sendable {
+    let labels: [Int]
+    let weights, baseline, candidate: [Double]
+    let mean, plainError, plainP: Double
+    let plainInterval90: [Double]
+    let clusteredError, clusteredP, pooled, pooledError: Double
+    let margin, equivalenceP, equivalenceLowerP, equivalenceUpperP: Double
+    let bootstrap: [String: Bootstrap]
+  }
+
+  struct Bootstrap: Decodable, Sendable {
+    let estimate, standardError: Double
+    let percentile, bca: [Double]
+  }
+
+  struct Power: Decodable, Sendable {
+    /// `[n, alpha, power, standardized difference]`.
+    let mean: [[Double]]
+    /// `[n, discordance, difference, alpha, power]`.
+    let exactMcNemar: [[Double]]
+  }
+
+  /// Factors are named a, b, c.
+  struct Variance: Decodable, Sendable {
+    let shape: [Int]
+    let values: [Double]
+    let meanSquares, variances: [String: Double]
+  }
+
+  struct Regression: Decodable, Sendable {
+    let response: [Double]
+    let predictors: [[Double]]
+    let labels: [Int]
+    let coefficients, classical, hc3, cluster, p, interval, leverage: [Double]
+    let rSquared, adjusted, fP, throughZeroRSquared: Double
+  }
 
   static func load() throws -> StatisticsGolden {
     let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
