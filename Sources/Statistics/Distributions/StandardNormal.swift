@@ -22,6 +22,9 @@ public enum StandardNormal {
     return point(below: probability)
   }
 
+  /// The `z` with `P(|Z| ≤ z) = level`, exact for levels close to 1 too.
+  static func point(within level: Double) -> Double { -point(below: (1 - level) / 2) }
+
   static func point(below probability: Double) -> Double {
     if probability == 0 { return -.infinity }
     if probability == 1 { return .infinity }

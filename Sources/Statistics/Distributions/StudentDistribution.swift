@@ -23,6 +23,11 @@ public struct StudentDistribution: Sendable, Equatable {
     return t >= 0 ? half : 1 - half
   }
 
+  /// The `t` with `P(|T| ≤ t) = level`, for a level checked to be between 0 and 1.
+  func point(within level: Double) -> Double {
+    pointOfUpperTail((1 - level) / 2) { upperTail($0) }
+  }
+
   /// `P(T ≤ t)`.
   public func cumulative(_ t: Double) -> Double { upperTail(-t) }
 

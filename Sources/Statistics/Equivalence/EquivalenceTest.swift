@@ -56,6 +56,28 @@ public struct EquivalenceTest: Sendable, Equatable {
     self.margins = margins
   }
 
+  /// Tests a mean difference within `−margin...margin`.
+  ///
+  /// - Parameters:
+  ///   - estimate: A mean of paired differences, clustered or not.
+  ///   - margin: Positive and finite, in its unit.
+  /// - Throws: ``StatisticsError/outside(_:value:allowed:)``.
+  public init(_ estimate: MeanEstimate, margin: Double) throws(StatisticsError) {
+    try requirePositive(margin, "The margin")
+    try self.init(estimate, within: -margin...margin)
+  }
+
+  /// Tests a difference of accuracies within `−margin...margin`.
+  ///
+  /// - Parameters:
+  ///   - outcomes: Right and wrong answers of both models.
+  ///   - margin: Between 0 and 1.
+  /// - Throws: ``StatisticsError/outside(_:value:allowed:)``.
+  public init(_ outcomes: PairedOutcomes, margin: Double) throws(StatisticsError) {
+    try requirePositive(margin, "The margin")
+    try self.init(outcomes, within: -margin...margin)
+  }
+
   private static func check(
     _ margins: ClosedRange<Double>, limit: Double
   ) throws(StatisticsError) {

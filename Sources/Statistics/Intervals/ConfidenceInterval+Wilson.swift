@@ -22,7 +22,7 @@ extension ConfidenceInterval {
     }
     let n = Double(trials)
     let share = Double(successes) / n
-    let z = StandardNormal.point(below: 0.5 + level / 2)
+    let z = StandardNormal.point(within: level)
     let center = (share + z * z / (2 * n)) / (1 + z * z / n)
     let half =
       z / (1 + z * z / n) * (share * (1 - share) / n + z * z / (4 * n * n)).squareRoot()

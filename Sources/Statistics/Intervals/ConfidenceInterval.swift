@@ -5,8 +5,8 @@ public struct ConfidenceInterval: Sendable, Equatable {
   /// How an interval was made.
   public enum Method: String, Sendable, CaseIterable {
     case studentT = "Student t"
+    case robustStudentT = "Student t, HC3"
     case clusteredStudentT = "Student t, cluster-robust"
-    case normal = "normal"
     case wilson = "Wilson"
     case score = "Tango score"
     case percentileBootstrap = "percentile bootstrap"

@@ -85,7 +85,7 @@ public struct MeanEstimate: Sendable, Equatable {
   /// - Throws: ``StatisticsError/outside(_:value:allowed:)``.
   public func interval(level: Double = 0.95) throws(StatisticsError) -> ConfidenceInterval {
     try requireInnerProbability(level, "The level")
-    let half = try student.quantile(0.5 + level / 2) * standardError
+    let half = student.point(within: level) * standardError
     return ConfidenceInterval(
       lower: mean - half, upper: mean + half, level: level,
       method: isClustered ? .clusteredStudentT : .studentT)

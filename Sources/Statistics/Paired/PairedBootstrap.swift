@@ -70,7 +70,8 @@ public struct PairedBootstrap: Sendable, Equatable {
     let squares = leaveOneOut.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
     let cubes = leaveOneOut.reduce(0) { $0 + (mean - $1) * (mean - $1) * (mean - $1) }
     guard squares > 0, squares.isFinite else { return nil }
-    return cubes / (6 * squares * squares.squareRoot())
+    let acceleration = cubes / (6 * squares * squares.squareRoot())
+    return acceleration.isFinite ? acceleration : nil
   }
 
   /// The standard deviation of the resamples.
@@ -93,7 +94,7 @@ public struct PairedBootstrap: Sendable, Equatable {
   }
 
   /// The bias-corrected and accelerated interval; nil where all resamples lie on one side of the
-  /// estimate or nothing varies.
+  /// estimate, nothing varies, or the level is too close to 1 for the skewness.
   ///
   /// Its ends are quantiles at `Φ(z₀ + (z₀ + z) / (1 − a (z₀ + z)))`, with `z₀ = Φ⁻¹` of the share of
   /// resamples below the estimate (ties count half) and `a` from leaving out one cluster at a time.
@@ -112,13 +113,16 @@ public struct PairedBootstrap: Sendable, Equatable {
     let atMost = resamples.count { $0 <= estimate }
     let bias = StandardNormal.point(below: Double(below + atMost) / Double(2 * resamples.count))
     guard bias.isFinite else { return nil }
-    let z = StandardNormal.point(below: 0.5 + level / 2)
-    func end(_ z: Double) -> Double {
-      let shifted = bias + z
-      return quantile(StandardNormal.cumulative(bias + shifted / (1 - acceleration * shifted)))
+    let z = StandardNormal.point(within: level)
+    let ends = [bias - z, bias + z].compactMap { shifted -> Double? in
+      let stretch = 1 - acceleration * shifted
+      // Beyond the pole the transformation turns round.
+      guard stretch > 0 else { return nil }
+      return quantile(StandardNormal.cumulative(bias + shifted / stretch))
     }
+    guard ends.count == 2 else { return nil }
     return ConfidenceInterval(
-      lower: end(-z), upper: end(z), level: level, method: .acceleratedBootstrap)
+      lower: ends[0], upper: ends[1], level: level, method: .acceleratedBootstrap)
   }
 
   /// The two-sided p-value of a supposed statistic, by inverting the percentile interval.

@@ -24,7 +24,7 @@ extension PairedOutcomes {
   /// - Throws: ``StatisticsError/outside(_:value:allowed:)``.
   public func interval(level: Double = 0.95) throws(StatisticsError) -> ConfidenceInterval {
     try requireInnerProbability(level, "The level")
-    let z = StandardNormal.point(below: 0.5 + level / 2)
+    let z = StandardNormal.point(within: level)
     let end = 1 - 1e-12
     // The score falls from +∞ to −∞ as the supposed difference rises.
     let lower =

@@ -14,10 +14,14 @@ public struct MeanDetectability: Sendable, Equatable {
   private let criticalValue: Double
 
   /// - Parameters:
-  ///   - degreesOfFreedom: Independent units − 1: items, or clusters where there are any.
+  ///   - degreesOfFreedom: Independent units − 1: items, or clusters where there are any; at least 1.
   ///   - alpha: Two-sided, between 0 and 1.
   /// - Throws: ``StatisticsError/outside(_:value:allowed:)``.
   public init(degreesOfFreedom: Double, alpha: Double = 0.05) throws(StatisticsError) {
+    guard degreesOfFreedom >= 1 else {
+      throw .outside(
+        "The number of degrees of freedom", value: "\(degreesOfFreedom)", allowed: "1 or more")
+    }
     let student = try StudentDistribution(degreesOfFreedom: degreesOfFreedom)
     try requireInnerProbability(alpha, "Alpha")
     self.degreesOfFreedom = degreesOfFreedom
@@ -31,6 +35,7 @@ public struct MeanDetectability: Sendable, Equatable {
   /// - Returns: In `alpha...1`.
   public func power(noncentrality: Double) -> Double {
     let size = abs(noncentrality)
+    guard size <= 500 else { return largePower(size) }
     let scale = ScaleDensity(degreesOfFreedom: degreesOfFreedom)
     // Steps a fraction of the narrowest feature of the integrand make the trapezoidal rule exact.
     let mean = scale.mean(step: 0.4 / max(8, size)) { scale in
@@ -38,6 +43,17 @@ public struct MeanDetectability: Sendable, Equatable {
         + StandardNormal.cumulative(-size - criticalValue * scale)
     }
     return min(1, mean)
+  }
+
+  /// `P(S < (λ − Z) / t)` by three Gauss–Hermite nodes: against a λ this large, `Z` hardly matters,
+  /// and the error is of order `λ^−6`.
+  private func largePower(_ size: Double) -> Double {
+    func share(_ deviate: Double) -> Double {
+      let scale = (size - deviate) / criticalValue
+      return regularizedGamma(degreesOfFreedom / 2, degreesOfFreedom / 2 * scale * scale).lower
+    }
+    let far = 3.0.squareRoot()
+    return (share(-far) + 4 * share(0) + share(far)) / 6
   }
 
   /// The smallest true difference that is found with the given chance, in standard errors.

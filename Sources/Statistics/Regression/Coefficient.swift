@@ -5,6 +5,8 @@ public struct Coefficient: Sendable, Equatable {
   public let estimate: Double
   /// In the same unit.
   public let standardError: Double
+  /// How intervals are made, for their label.
+  let method: ConfidenceInterval.Method
   let student: StudentDistribution
 
   public var degreesOfFreedom: Double { student.degreesOfFreedom }
@@ -22,8 +24,8 @@ public struct Coefficient: Sendable, Equatable {
   /// - Throws: ``StatisticsError/outside(_:value:allowed:)``.
   public func interval(level: Double = 0.95) throws(StatisticsError) -> ConfidenceInterval {
     try requireInnerProbability(level, "The level")
-    let half = try student.quantile(0.5 + level / 2) * standardError
+    let half = student.point(within: level) * standardError
     return ConfidenceInterval(
-      lower: estimate - half, upper: estimate + half, level: level, method: .studentT)
+      lower: estimate - half, upper: estimate + half, level: level, method: method)
   }
 }

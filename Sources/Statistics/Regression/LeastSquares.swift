@@ -25,6 +25,14 @@ public struct LeastSquares: Sendable, Equatable {
     /// Rows of a cluster share errors: the sandwich of cluster sums, times
     /// `G/(G−1) · (n−1)/(n−p)`; t with `G − 1` degrees of freedom.
     case clustered(Clusters)
+
+    var method: ConfidenceInterval.Method {
+      switch self {
+      case .classical: .studentT
+      case .hc3: .robustStudentT
+      case .clustered: .clusteredStudentT
+      }
+    }
   }
 
   /// The name of the constant column.
@@ -69,7 +77,7 @@ public struct LeastSquares: Sendable, Equatable {
     coefficients = columns.indices.map { index in
       Coefficient(
         name: columns[index].name, estimate: values[index],
-        standardError: variances[index].squareRoot(), student: student)
+        standardError: variances[index].squareRoot(), method: errors.method, student: student)
     }
     residuals = rest
     leverages = factor.leverages

@@ -19,6 +19,8 @@ struct LeastSquaresTests {
     ]
     for (errors, wanted) in kinds {
       let fit = try LeastSquares(response: golden.response, predictors: columns, errors: errors)
+      let methods = try Set(fit.coefficients.map { try $0.interval().method })
+      #expect(methods.count == 1)
       for (index, coefficient) in fit.coefficients.enumerated() {
         expectClose(coefficient.estimate, golden.coefficients[index], within: 1e-10)
         expectClose(coefficient.standardError, wanted[index], within: 1e-10)

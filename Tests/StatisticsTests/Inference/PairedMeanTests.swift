@@ -40,9 +40,14 @@ struct PairedMeanTests {
       let interval = try estimate.interval(level: 0.9)
       #expect((test.pValue < 0.05) == (interval.lower > -margin && interval.upper < margin))
     }
+    #expect(
+      try EquivalenceTest(estimate, margin: golden.margin)
+        == EquivalenceTest(estimate, within: -golden.margin...golden.margin))
     #expect(throws: StatisticsError.self) {
       try EquivalenceTest(estimate, within: -.infinity...1)
     }
+    #expect(throws: StatisticsError.self) { try EquivalenceTest(estimate, margin: .nan) }
+    #expect(throws: StatisticsError.self) { try EquivalenceTest(estimate, margin: -1) }
   }
 
   @Test("clusters of one item are no clusters; names and order of items do not matter")
@@ -84,6 +89,18 @@ struct PairedMeanTests {
     #expect(estimate.pValue() == nil)
     #expect(try EquivalenceTest(estimate, within: 0...0.2).pValue == 0)
     #expect(try EquivalenceTest(estimate, within: -0.1...0.1).pValue == 1)
+  }
+
+  @Test("levels next to 1 still give finite intervals")
+  func extremeLevels() throws {
+    let level = 1.0.nextDown
+    let mean = try MeanEstimate([1, 2, 4, 7]).interval(level: level)
+    let share = try ConfidenceInterval.wilson(successes: 3, trials: 9, level: level)
+    let score = try PairedOutcomes(count: 9, gained: 2, lost: 1).interval(level: level)
+    for interval in [mean, share, score] {
+      #expect(interval.lower.isFinite && interval.upper.isFinite)
+      #expect(interval.lower < interval.upper)
+    }
   }
 
   @Test("bad input is refused in words")

@@ -54,12 +54,24 @@ struct PowerTests {
 
   @Test("the smallest noncentrality has the power asked for, for tiny samples and levels too")
   func roundTrip() throws {
-    for (freedom, alpha) in [(1.0, 0.001), (2, 0.05), (9, 1e-6), (500, 0.2)] {
+    for (freedom, alpha) in [(1.0, 0.001), (1, 1e-200), (2, 0.05), (9, 1e-6), (500, 0.2)] {
       let test = try MeanDetectability(degreesOfFreedom: freedom, alpha: alpha)
       for power in [0.5, 0.8, 0.99] {
         let size = try test.smallestNoncentrality(power: power)
         expectClose(test.power(noncentrality: size), power, within: 1e-10)
       }
+    }
+  }
+
+  @Test("the power does not jump where the integral gives way to its expansion")
+  func largeNoncentrality() throws {
+    for (freedom, alpha) in [(1.0, 0.001), (2, 1e-5), (3, 1e-7)] {
+      let test = try MeanDetectability(degreesOfFreedom: freedom, alpha: alpha)
+      let (below, above) = (test.power(noncentrality: 500), test.power(noncentrality: 500.0001))
+      // The slope is below 1/500 per unit.
+      #expect(above > below && above - below < 2e-7, "\(below) \(above)")
+      let middle = test.power(noncentrality: 500.00005)
+      expectClose(middle - below, above - middle, within: 1e-2)
     }
   }
 
@@ -113,6 +125,7 @@ struct PowerTests {
     #expect(throws: StatisticsError.self) {
       try MeanDetectability.smallestDifference(deviation: 0, units: 5)
     }
+    #expect(throws: StatisticsError.self) { try MeanDetectability(degreesOfFreedom: 0.5) }
     #expect(throws: StatisticsError.self) {
       try MeanDetectability.smallestDifference(deviation: 1, units: 1)
     }
