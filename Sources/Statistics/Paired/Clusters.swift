@@ -1,0 +1,38 @@
+/// Which items belong together: questions on one passage, windows of one document.
+///
+/// Items of a cluster share what makes them easy or hard, so that only clusters count as independent.
+public struct Clusters: Sendable, Equatable {
+  /// The cluster of each item, numbered from 0 in order of first appearance.
+  public let membership: [Int]
+  /// Number of clusters.
+  public let count: Int
+
+  /// Groups items of equal names.
+  ///
+  /// - Parameter names: One per item, such as the document it comes from.
+  public init<Name: Hashable>(_ names: [Name]) {
+    var numbers: [Name: Int] = [:]
+    membership = names.map { name in
+      if let number = numbers[name] { return number }
+      let number = numbers.count
+      numbers[name] = number
+      return number
+    }
+    count = numbers.count
+  }
+
+  /// Every item on its own.
+  ///
+  /// - Parameter itemCount: Number of items.
+  public init(singletons itemCount: Int) {
+    membership = Array(0..<itemCount)
+    count = itemCount
+  }
+
+  /// Adds up one value per item within each cluster, shape `[count]`.
+  func sums(_ values: [Double]) -> [Double] {
+    var sums = [Double](repeating: 0, count: count)
+    for (cluster, value) in zip(membership, values) { sums[cluster] += value }
+    return sums
+  }
+}
