@@ -51,7 +51,10 @@ enum HDF5Library {
 
 /// The version of the linked library.
 public var hdf5Version: String {
-  var (major, minor, release): (UInt32, UInt32, UInt32) = (0, 0, 0)
-  H5get_libversion(&major, &minor, &release)
-  return "\(major).\(minor).\(release)"
+  // Under the lock too: asked first, the library would prepare itself, with its handler at exit.
+  HDF5Library.withLock {
+    var (major, minor, release): (UInt32, UInt32, UInt32) = (0, 0, 0)
+    H5get_libversion(&major, &minor, &release)
+    return "\(major).\(minor).\(release)"
+  }
 }
