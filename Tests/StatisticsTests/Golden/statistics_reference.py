@@ -95,7 +95,8 @@ def mcnemar():
         m = gained + lost
         k = min(gained, lost)
         exact = float(st.binomtest(k, m, 0.5).pvalue)
-        mid = 1.0 if gained == lost else float(2 * st.binom.cdf(k, m, 0.5) - st.binom.pmf(k, m, 0.5))
+        mid = float(2 * st.binom.cdf(k, m, 0.5) - st.binom.pmf(k, m, 0.5))
+        mid = 1.0 if gained == lost else mid
         z = float(st.norm.ppf(0.975))
         estimate = (gained - lost) / n
         ends = [brentq(lambda d: tango_score(gained, lost, n, d) - z, -1 + 1e-6, estimate,
@@ -264,8 +265,8 @@ def variance():
         formula = ("y ~ " + " + ".join(f"C({x})" for x in names)
                    + (" + C(a):C(b) + C(a):C(c) + C(b):C(c)" if len(shape) == 3 else ""))
         table = sm.stats.anova_lm(ols(formula, frame).fit(), typ=1)
-        squares = {row.replace("C(", "").replace(")", "").replace(":", ""): float(table.loc[row, "mean_sq"])
-                   for row in table.index}
+        squares = {row.replace("C(", "").replace(")", "").replace(":", ""): float(square)
+                   for row, square in table["mean_sq"].items()}
         full = "".join(names)
         squares[full] = squares.pop("Residual")
         size = dict(zip(names, shape))
@@ -309,11 +310,30 @@ def regression():
     }
 
 
+# --- signed ranks ----------------------------------------------------------------------------------
+def signed_ranks():
+    def case(name, differences, method):
+        differences = np.asarray(differences, dtype=float)
+        result = st.wilcoxon(differences, zero_method="wilcox", correction=False, method=method)
+        nonzero = differences[differences != 0]
+        positive = float(st.rankdata(abs(nonzero))[nonzero > 0].sum())
+        return {"name": name, "differences": values(differences), "positive": positive,
+                "p": float(result.pvalue)}
+    every_sign = st.PermutationMethod(n_resamples=np.inf)
+    return [
+        case("ten, no ties", rng.normal(0.5, 1, size=10), "exact"),
+        case("forty, no ties", rng.normal(0.2, 1, size=40), "exact"),
+        case("ties", [1, 1, -2, 3, 3, 3, -1, 4], every_sign),
+        case("three hundred, ties and zeros", rng.integers(-9, 12, size=300), "asymptotic"),
+    ]
+
+
 sections = {
     "versions": {m.__name__: m.__version__ for m in (np, scipy, statsmodels)},
     "distributions": distributions(), "mcnemar": mcnemar(), "wilson": wilson(),
     "multiplicity": multiplicity(), "paired": paired(), "power": power(),
     "variance": variance(), "regression": regression(),
+    "signedRanks": signed_ranks(),
 }
 body = ",\n".join(
     f"{json.dumps(name)}: " + ("[\n" + ",\n".join(json.dumps(row) for row in section) + "\n]"

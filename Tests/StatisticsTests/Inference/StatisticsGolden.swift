@@ -13,6 +13,13 @@ struct StatisticsGolden: Decodable, Sendable {
   let power: Power
   let variance: [Variance]
   let regression: Regression
+  let signedRanks: [SignedRanks]
+
+  struct SignedRanks: Decodable, Sendable {
+    let name: String
+    let differences: [Double]
+    let positive, p: Double
+  }
 
   struct McNemar: Decodable, Sendable {
     let gained, lost, count: Int
