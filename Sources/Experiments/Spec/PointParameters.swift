@@ -135,10 +135,6 @@ extension PointParameters {
     }
     guard allocation.granularity == "neuron" else { return }
     if mixed { try refuse("levels", "Neurons have whole bits; half levels are made of neurons.") }
-    if allocation.fitness == .measured {
-      try refuse(
-        "fitness", "Plans over neurons are not put together from a level store; use expert.")
-    }
     if allocation.sensitivity != nil || allocation.error == .gptq
       || allocation.scale != "relative" || allocation.factors.frequency != 0
       || allocation.factors.routingWeight != 0
