@@ -47,7 +47,9 @@ let package = Package(
       name: "BitAllocation", dependencies: ["CCbc", "JSON", "Statistics"], swiftSettings: numeric),
     .target(
       name: "Sensitivity",
-      dependencies: ["JSON", "Quantization", "Calibration", "BitAllocation", "HDF5"],
+      dependencies: [
+        "JSON", "Quantization", "Calibration", "BitAllocation", "HDF5", "Statistics",
+      ],
       swiftSettings: numeric),
     .target(
       name: "Reconstruction", dependencies: ["MoEModels", "Quantization", "Calibration"],

@@ -33,6 +33,9 @@ public struct ExpertMeasurement: Sendable {
     /// 1 - mean over tokens of cos(x, x + MoE(x)), one number a layer (Li et al. 2024,
     /// arXiv:2406.08155, whose predictor is trained on these cosines).
     case blockImportance = "block-importance"
+    /// The same with the cosine that a small network, trained on the tokens of
+    /// ``ExpertMeasurement/importanceSample``, predicts for those it has not seen.
+    case predictedImportance = "predicted-importance"
   }
 
   /// λ / mean(diag H) of ``Score/conditionNumber``, that of GPTQ by default.
@@ -58,6 +61,8 @@ public struct ExpertMeasurement: Sendable {
   public var required: Set<Sensitivity> = []
   /// nil: `expert-output` is not measured.
   public var expertOutput: ExpertOutputSample?
+  /// What ``Score/predictedImportance`` is trained on.
+  public var importanceSample: ExpertOutputSample?
   /// Units that fewer tokens reach are marked.
   public var minimumTokens = 32
 
@@ -83,9 +88,9 @@ public struct ExpertMeasurement: Sendable {
   ) throws -> SensitivityTable {
     try check()
     let configuration = checkpoint.configuration
-    let pass = try expertOutput.map {
-      try ForwardPass($0.sequences, source: checkpoint, precision: $0.precision)
-    }
+    let pass = try expertOutput.map(pass)
+    let importancePass =
+      scores.contains(.predictedImportance) ? try importanceSample.map(self.pass) : nil
     var units: [MeasuredUnit] = []
     for layer in 0..<configuration.layerCount {
       let statistics = try calibration.map {
@@ -94,8 +99,11 @@ public struct ExpertMeasurement: Sendable {
       if let statistics { try check(statistics) }
       let inputs = pass.map { _ in ExpertInputs() }
       try pass?.runLayer(layer, tap: inputs)
+      let turns = importancePass.map { _ in BlockTurns() }
+      try importancePass?.runLayer(layer, tap: turns)
       units += try LayerMeasurement(
-        layer: layer, options: self, statistics: statistics, inputs: inputs
+        layer: layer, options: self, statistics: statistics, inputs: inputs,
+        predictedImportance: turns?.predictedImportance(seed: UInt64(layer))
       ).units()
       progress(layer + 1, configuration.layerCount)
     }
@@ -105,6 +113,10 @@ public struct ExpertMeasurement: Sendable {
       units: units.map { $0.unit(levels: levels.levels) }, scores: values,
       neuronBlocks: levels.levels.contains { $0.parts.count > 1 }
         ? NeuronBlocks(size: blockSize, levels: levels.levels) : nil)
+  }
+
+  private func pass(of sample: ExpertOutputSample) throws -> ForwardPass {
+    try ForwardPass(sample.sequences, source: checkpoint, precision: sample.precision)
   }
 
   var rounding: LevelRounding {
@@ -127,6 +139,9 @@ public struct ExpertMeasurement: Sendable {
     }
     if required.contains(.expertOutput), expertOutput == nil {
       throw .needsExpertOutputSample(Sensitivity.expertOutput.rawValue)
+    }
+    if scores.contains(.predictedImportance), importanceSample == nil {
+      throw .needsExpertOutputSample(Score.predictedImportance.rawValue)
     }
     if expertOutput != nil, granularity == .layer { throw .expertOutputOfLayers }
     guard blockSize > 0 else { throw .badBlockSize(blockSize) }

@@ -40,7 +40,7 @@ public struct ModelPipeline: Pipeline {
     stages.append(
       try MeasureStage(
         model: model, options: allocation.measureOptions(method),
-        outputs: allocation.sensitivity == "expert-output" ? calibrate : nil
+        outputs: allocation.readsTokens ? calibrate : nil
       )
       .stage(readsCalibration: readsCalibration))
     let quantize = QuantizeStage(
@@ -142,6 +142,11 @@ extension AllocationParameters {
   var readsCalibration: Bool {
     ranksNeurons
       || !["uniform", "random", "weight-outlier", "first-layers", "last-layers"].contains(allocator)
+  }
+
+  /// Whether the measurement sends the calibration's windows through the model.
+  var readsTokens: Bool {
+    sensitivity == "expert-output" || allocator == "predicted-importance"
   }
 
   /// Neurons are ranked by their losses, whoever decides how many get which bits.
