@@ -66,10 +66,11 @@ package struct ComparisonText {
       : DecimalText.fixed(value, decimals: 4)
   }
 
-  /// As many decimals as the width of the interval has significant ones.
+  /// As many decimals as leave three digits of the interval's width, two of percentage points.
   private var decimals: Int {
     let width = (comparison.difference.upper - comparison.difference.lower) * scale
-    return max(isFraction ? 1 : 3, DecimalText.decimals(for: width, significant: 2))
+    return max(
+      isFraction ? 1 : 3, DecimalText.decimals(for: width, significant: isFraction ? 2 : 3))
   }
 
   private func signed(_ value: Double) -> String {

@@ -144,7 +144,8 @@ extension TableTests {
       guard let first = mine.first else { return nil }
       guard test == .crossed else { return "\(test.rawValue) of one run against one" }
       return contents.spec.test.population == .items
-        ? "paired t over items, means of replicates" : "\(test.rawValue) over \(Self.design(first))"
+        ? "paired t over items of the means over replicates, for these seeds only"
+        : "\(test.rawValue) over \(Self.design(first))"
     }
     let samples = entries.map(\.comparison).reduce(into: [String]()) { samples, comparison in
       let text = "\(DecimalText.grouped(comparison.items)) \(comparison.noun)"

@@ -34,7 +34,11 @@ struct VarianceTable {
     self.lines = lines
     factors = lines.flatMap(\.split.components).reduce(into: []) { known, component in
       if !known.contains(component.factors) { known.append(component.factors) }
-    }.sorted { ($0.count, $0.joined()) < ($1.count, $1.joined()) }
+    }.sorted {
+      ($0.count, $0.contains("items") ? 1 : 0, $0.joined()) < (
+        $1.count, $1.contains("items") ? 1 : 0, $1.joined()
+      )
+    }
     refusals = mine.compactMap(\.refusal).reduce(into: []) {
       if !$0.contains($1) { $0.append($1) }
     }
@@ -59,26 +63,26 @@ struct VarianceTable {
     }
   }
 
+  /// Folded, since there is a line for every row and metric.
   var markdown: String {
-    var parts = ["**Table \(contents.spec.name), variance.** \(Self.caption)\n"]
-    if !lines.isEmpty {
-      parts.append(
-        PipeTable(
-          header: header, labelColumns: contents.spec.rows.count + 1,
-          rows: values.map { line in
-            line.labels + [line.metric, "\(line.runs)", "\(line.items)"]
-              + line.deviations.map { deviation in
-                deviation.map { DecimalText.significant($0, digits: 2) } ?? "–"
-              }
+    let table = PipeTable(
+      header: header, labelColumns: contents.spec.rows.count + 1,
+      rows: values.map { line in
+        line.labels + [line.metric, "\(line.runs)", "\(line.items)"]
+          + line.deviations.map { deviation in
+            deviation.map { DecimalText.significant($0, digits: 2) } ?? "–"
           }
-        ).markdown)
-    }
-    if !refusals.isEmpty { parts.append(refusals.joined(separator: " ") + "\n") }
-    return parts.joined(separator: "\n")
+      })
+    let parts = [
+      "<details><summary>Variance of table \(contents.spec.name): seeds apart from items</summary>\n",
+      lines.isEmpty ? nil : table.markdown, "\(Self.caption)\n",
+      refusals.isEmpty ? nil : refusals.joined(separator: " ") + "\n", "</details>\n",
+    ]
+    return parts.compactMap(\.self).joined(separator: "\n")
   }
 
   private static let caption =
-    "Standard deviation that each source gives to the value of one run, in the unit of the table's "
+    "Standard deviations that each source gives to the value of one run, in the unit of the table's "
     + "columns: seeds apart from items (crossed random effects, unbiased; 0 where the estimate of the "
     + "variance is not positive). Items: the same for all runs of a row. A product is an interaction; "
     + "the one with items holds the rest."
