@@ -52,6 +52,7 @@ public struct RunGroup: Sendable {
   /// - Parameters:
   ///   - baseline: The other side.
   ///   - names: Only metrics of these names; empty for all.
+  /// - Returns: In the order of this side, at least one.
   /// - Throws: ``ComparisonError/differentDefinitions(metric:scope:changes:)``,
   ///   ``ComparisonError/noCommonMetric(_:)``.
   public func definitions(

@@ -36,6 +36,7 @@ public struct RunItems: Sendable {
   /// The items of a metric; nil if it keeps none.
   ///
   /// - Parameter definition: One of the run's metrics.
+  /// - Returns: In the order of the file.
   /// - Throws: ``ComparisonError/noItems(run:reason:)`` for a file that cannot be read.
   public func items(of definition: MetricDefinition) throws(ComparisonError) -> MetricItems? {
     do {

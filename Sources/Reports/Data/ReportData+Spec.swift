@@ -6,8 +6,8 @@ extension ReportData {
   /// - Parameters:
   ///   - spec: Gives the name, the axes, the tables and the figures.
   ///   - plan: The state of every run; those that are not done become missing points.
-  ///   - result: The result of a run, nil if it cannot be read.
   ///   - workspace: Where the runs' items lie, for tables that compare; nil leaves comparisons out.
+  ///   - result: The result of a run, nil if it cannot be read.
   /// - Returns: The runs in the order of the grid.
   /// - Throws: Errors of encoding a metric definition.
   public static func collect(
