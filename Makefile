@@ -38,7 +38,7 @@ readme:
 	  '/assay show quickstart-/ {sub(/quickstart-[0-9a-z]+/, run)} \
 	  /<!-- results -->/ {print; print ""; skip=1; \
 	    while ((getline line < "reports/quickstart.md") > 0) { \
-	      if (line ~ /^\|/) print line; \
+	      if (line ~ /^\|/ && !past) { print line; seen=1 } else if (seen) past=1; \
 	      if (line ~ /^!\[/) { gsub(/\]\(figures/, "](reports/figures", line); print "\n" line } } \
 	    print "\nThe whole report, with what ± means and where the numbers come from: [reports/quickstart.md](reports/quickstart.md)." } \
 	  /<!-- end of results -->/ {skip=0} !skip' README.md > README.md.tmp && mv README.md.tmp README.md

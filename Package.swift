@@ -102,7 +102,7 @@ let package = Package(
     .testTarget(name: "SensitivityTests", dependencies: ["Sensitivity"]),
     .testTarget(name: "ReconstructionTests", dependencies: ["Reconstruction"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], exclude: ["Golden"]),
-    .testTarget(name: "ExperimentsTests", dependencies: ["JSON", "Experiments"]),
+    .testTarget(name: "ExperimentsTests", dependencies: ["JSON", "Experiments", "HDF5"]),
     .testTarget(name: "CommandTests", dependencies: ["assay"]),
     .testTarget(name: "ReportsTests", dependencies: ["JSON", "Reports"]),
   ],

@@ -20,7 +20,8 @@ struct AssayCommand: ParsableCommand {
       """,
     subcommands: [
       RunCommand.self, PlanCommand.self, StatusCommand.self, ResultsCommand.self,
-      ShowCommand.self, ReportCommand.self, InspectCommand.self, PerplexityCommand.self,
+      ShowCommand.self, ReportCommand.self, ExplainCommand.self, InspectCommand.self,
+      PerplexityCommand.self,
       EvaluateCommand.self,
       CalibrateCommand.self, MeasureCommand.self, AllocateCommand.self, QuantizeCommand.self,
       CoverageCommand.self, CompareCommand.self, VerifyCommand.self, BenchCommand.self,

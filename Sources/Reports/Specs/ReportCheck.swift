@@ -27,6 +27,32 @@ public enum ReportCheck {
     }
   }
 
+  /// How many tests the largest table of a spec will hold; perplexity and bits per byte of one text
+  /// are one. Budgets that admit a single plan, whose rows enter no test, are not known before.
+  ///
+  /// - Parameters:
+  ///   - spec: Its `tables` are read.
+  ///   - points: Its grid.
+  ///   - names: What results can be named.
+  /// - Returns: 0 without a table that has a baseline.
+  /// - Throws: As ``check(_:points:names:)``.
+  public static func testCount(
+    of spec: ExperimentSpec, points: [GridPoint], names: ResultNames
+  ) throws -> Int {
+    let data = try emptyData(of: spec, points: points)
+    return try TableSpec.decode(spec.tables, axes: spec.reportAxes).map { table in
+      let rows = try TableContents(table, data: data).expectedPairs.count
+      var hypotheses: Set<String> = []
+      for column in table.columns {
+        guard case .metric(let name, let scope) = column.source, name != "fitness" else { continue }
+        let measure = TableContents.measure(ofMetric: name)
+        let scopes = scope == "*" ? names.metrics[name] ?? [] : [scope]
+        hypotheses.formUnion(scopes.map { "\(measure) \($0)" })
+      }
+      return rows * hypotheses.count
+    }.max() ?? 0
+  }
+
   /// The grid as it is before its first run.
   private static func emptyData(
     of spec: ExperimentSpec, points: [GridPoint]
@@ -45,7 +71,7 @@ extension ColumnSpec {
     case .count(let name): try check(name, "count", names.counts)
     case .cost(_, let stages):
       for stage in stages ?? [] { try check(stage, "stages", names.stages) }
-    case .metric(let name, let scope):
+    case .metric(let name, let scope), .itemError(let name, let scope):
       try check(name, "metric", Set(names.metrics.keys))
       if scope != "*" { try check(scope, "scope", names.metrics[name] ?? []) }
     }
