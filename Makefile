@@ -48,9 +48,11 @@ readme:
 fuzz: system-libraries
 	swift run -c release fuzz --inputs 1000000 --seed 1
 
-# The suite that needs Python: h5py reads what calibration wrote.
+# The suites that need Python: h5py reads what calibration wrote, and with TRANSFORMERS=python, one
+# that has transformers, numpy and torch, exported checkpoints are loaded and packed ones read.
 .PHONY: test-python
 PYTHON ?= python3
 test-python: system-libraries
+	$(if $(TRANSFORMERS),ASSAY_TRANSFORMERS="$$(command -v $(TRANSFORMERS))") \
 	ASSAY_PYTHON="$$(command -v $(PYTHON))" OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive \
-	  swift test -c release -Xswiftc -enable-testing --scratch-path .build-tests --filter H5py
+	  swift test -c release -Xswiftc -enable-testing --scratch-path .build-tests --filter 'H5py|Transformers'

@@ -100,7 +100,9 @@ let package = Package(
       exclude: ["open_with_h5py.py"], resources: [.copy("Fixtures")]),
     .testTarget(name: "BitAllocationTests", dependencies: ["BitAllocation", "Statistics"]),
     .testTarget(name: "SensitivityTests", dependencies: ["Sensitivity"]),
-    .testTarget(name: "ReconstructionTests", dependencies: ["Reconstruction"]),
+    .testTarget(
+      name: "ReconstructionTests", dependencies: ["Reconstruction"],
+      exclude: ["load_with_transformers.py"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], exclude: ["Golden"]),
     .testTarget(name: "ExperimentsTests", dependencies: ["JSON", "Experiments", "HDF5"]),
     .testTarget(name: "CommandTests", dependencies: ["assay"]),

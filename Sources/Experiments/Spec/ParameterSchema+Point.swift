@@ -60,46 +60,49 @@ extension ParameterGroup {
     ),
   ])
 
-  static let quantizer = ParameterGroup([
-    ParameterField("method", .choice(["rtn", "gptq"]), .required, "Base quantizer."),
-    ParameterField(
-      "groupSize", .integer(1...65536), .defaulting(64), nullable: true,
-      "Weights that share one scale; null: a whole row."),
-    ParameterField("symmetric", .flag, .defaulting(false), "A grid without zero point."),
-    ParameterField(
-      "range", .choice(["extremes", "mse"]), .defaulting("extremes"),
-      "Of a group's grid: from its smallest to its largest weight, or the shrunk range with the "
-        + "least error."),
-    ParameterField(
-      "symmetricRange", .choice(SymmetricRange.allCases.map(\.rawValue)), .defaulting("mirrored"),
-      "symmetric: mirrored: always -hi ... hi; published: GPTQ's code, which clips groups without "
-        + "negative weights."),
-    ParameterField(
-      "scaleRounding", .choice(ScaleRounding.allCases.map(\.rawValue)), .defaulting("float16"),
-      "float16: scales are rounded as stored before codes are chosen; exact: only when stored, as "
-        + "published codes do."),
-    ParameterField(
-      "damping", .number(0...1), .defaulting(0.01),
-      "GPTQ: share of the Hessian's mean diagonal added to its diagonal."),
-    ParameterField(
-      "actOrder", .flag, .defaulting(false), "GPTQ: columns by falling diagonal of the Hessian."),
-    ParameterField(
-      "groupScales", .choice(["fresh", "stale", "static"]), .defaulting("fresh"),
-      "GPTQ: from the weights at the group's turn, at its block's turn, or from the start."),
-    ParameterField(
-      "blockSize", .integer(1...65536), .defaulting(128),
-      "GPTQ: columns after which all later ones are updated."),
-    ParameterField(
-      "minimumTokens", .integer(0...1_000_000_000), .defaulting(32),
-      "GPTQ: modules with fewer calibration tokens are rounded to nearest, and counted."),
-    ParameterField(
-      "hessianStream", .choice(HessianStream.allCases.map(\.rawValue)),
-      .defaulting("full-precision"),
-      "GPTQ: Hessians of inputs from full-precision layers, or from layers quantized before."),
-    ParameterField(
-      "routingWeighted", .flag, .defaulting(false),
-      "GPTQ: Hessians of experts weigh tokens by their routing weight."),
-  ])
+  static let quantizer = ParameterGroup(
+    [
+      ParameterField(
+        "method", .choice(QuantizerParameters.Method.allCases.map(\.rawValue)), .required,
+        "Base quantizer."),
+      ParameterField(
+        "groupSize", .integer(1...65536), .defaulting(64), nullable: true,
+        "Weights that share one scale; null: a whole row."),
+      ParameterField("symmetric", .flag, .defaulting(false), "A grid without zero point."),
+      ParameterField(
+        "range", .choice(["extremes", "mse"]), .defaulting("extremes"),
+        "Of a group's grid: from its smallest to its largest weight, or the shrunk range with the "
+          + "least error."),
+      ParameterField(
+        "symmetricRange", .choice(SymmetricRange.allCases.map(\.rawValue)), .defaulting("mirrored"),
+        "symmetric: mirrored: always -hi ... hi; published: GPTQ's code, which clips groups without "
+          + "negative weights."),
+      ParameterField(
+        "scaleRounding", .choice(ScaleRounding.allCases.map(\.rawValue)), .defaulting("float16"),
+        "float16: scales are rounded as stored before codes are chosen; exact: only when stored, as "
+          + "published codes do."),
+      ParameterField(
+        "damping", .number(0...1), .defaulting(0.01),
+        "GPTQ: share of the Hessian's mean diagonal added to its diagonal."),
+      ParameterField(
+        "actOrder", .flag, .defaulting(false), "GPTQ: columns by falling diagonal of the Hessian."),
+      ParameterField(
+        "groupScales", .choice(["fresh", "stale", "static"]), .defaulting("fresh"),
+        "GPTQ: from the weights at the group's turn, at its block's turn, or from the start."),
+      ParameterField(
+        "blockSize", .integer(1...65536), .defaulting(128),
+        "GPTQ: columns after which all later ones are updated."),
+      ParameterField(
+        "minimumTokens", .integer(0...1_000_000_000), .defaulting(32),
+        "GPTQ: modules with fewer calibration tokens are rounded to nearest, and counted."),
+      ParameterField(
+        "hessianStream", .choice(HessianStream.allCases.map(\.rawValue)),
+        .defaulting("full-precision"),
+        "GPTQ: Hessians of inputs from full-precision layers, or from layers quantized before."),
+      ParameterField(
+        "routingWeighted", .flag, .defaulting(false),
+        "GPTQ: Hessians of experts weigh tokens by their routing weight."),
+    ] + quantizerForms)
 
   static let allocation = ParameterGroup([
     ParameterField(

@@ -5,6 +5,7 @@ import Evaluation
 import Foundation
 import JSON
 public import Quantization
+public import Reconstruction
 import Tensors
 
 /// Everything that decides what a point computes, checked and with its defaults filled in.
@@ -40,6 +41,7 @@ public struct PointParameters: Sendable, Equatable {
     self.json = pruned
     self.folder = folder
     try checkEvaluation()
+    try checkQuantizer()
     try checkBudget()
     try checkAllocation()
   }
@@ -272,7 +274,7 @@ public enum HessianStorage: String, Codable, Sendable, CaseIterable {
 
 public struct QuantizerParameters: Codable, Sendable, Equatable {
   public enum Method: String, Codable, Sendable, CaseIterable {
-    case rtn, gptq
+    case rtn, gptq, squeezellm
   }
 
   public let method: Method
@@ -305,6 +307,13 @@ public struct QuantizerParameters: Codable, Sendable, Equatable {
   public let hessianStream: HessianStream
   /// Whether Hessians of experts weigh tokens by their routing weight.
   public let routingWeighted: Bool
+  /// nil: no sparse part.
+  public var outliers: Outliers?
+  /// nil: output channels.
+  public var axis: AxisChoice?
+  /// nil: of the Hessian.
+  public var importance: ImportanceSource?
+  public var codebooks: Codebooks?
 }
 
 public struct AllocationParameters: Codable, Sendable, Equatable {

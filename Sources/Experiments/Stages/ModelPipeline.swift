@@ -125,15 +125,20 @@ extension QuantizerParameters {
       relativeDamping: damping, columns: actOrder ? .activation : .natural,
       scales: Quantization.GroupScales(rawValue: groupScales.rawValue) ?? .fresh,
       blockSize: blockSize)
+    let solver: QuantizationMethod.Solver =
+      switch method {
+      case .rtn: .roundToNearest
+      case .gptq:
+        .gptq(options, minimumTokens: minimumTokens, routingWeighted: routingWeighted)
+      case .squeezellm: .codebooks(codebooks?.options ?? CodebookOptions())
+      }
     return QuantizationMethod(
-      solver: method == .gptq
-        ? .gptq(
-          options, minimumTokens: minimumTokens, routingWeighted: routingWeighted)
-        : .roundToNearest,
+      solver: solver,
       grids: GridFamily(
         groupSize: groupSize, symmetric: symmetric,
         rangeSearch: range == .mse ? RangeSearch() : nil, scaleRounding: scaleRounding,
-        symmetricRange: symmetricRange))
+        symmetricRange: symmetricRange),
+      outliers: outliers?.rule, axis: axis ?? .outputChannel, importance: importance ?? .hessian)
   }
 }
 
@@ -169,7 +174,7 @@ extension AllocationParameters {
       options.error =
         switch method.solver {
         case .gptq(let gptq, let minimumTokens, _): .gptq(gptq, minimumTokens: minimumTokens)
-        case .roundToNearest: .gptq
+        case .roundToNearest, .codebooks: .gptq
         }
     }
     if let score = ExpertMeasurement.Score(rawValue: allocator) { options.scores = [score] }

@@ -44,6 +44,7 @@ extension ModelPipeline {
       metrics: metrics, ledgers: Set(Ledger.allCases.map(\.rawValue)),
       counts: [
         "rtn-fallbacks", "uncovered-experts", "singular-hessians", "damping-escalations",
+        "uninformed-modules", "input-channel-modules",
       ],
       stages: Set(
         [
