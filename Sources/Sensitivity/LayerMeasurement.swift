@@ -201,6 +201,9 @@ extension LayerMeasurement {
     guard score != .weightOutlier else {
       return modules.map { OutlierScore.of($0.weights) }.max() ?? 0
     }
+    guard score != .weightKurtosis else {
+      return modules.map { Kurtosis.of($0.weights) }.max() ?? 0
+    }
     guard let statistics else { throw MeasurementError.needsCalibration(score.rawValue) }
     let tokens = Double(max(statistics.tokens, 1))
     switch score {
@@ -211,7 +214,8 @@ extension LayerMeasurement {
         throw MeasurementError.needsBlockCosines(layer: layer)
       }
       return 1 - cosines / tokens
-    case .conditionNumber, .weightOutlier: return try conditionNumber(of: modules)
+    case .conditionNumber, .weightOutlier, .weightKurtosis:
+      return try conditionNumber(of: modules)
     }
   }
 

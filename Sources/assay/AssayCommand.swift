@@ -23,7 +23,8 @@ struct AssayCommand: ParsableCommand {
       ShowCommand.self, ReportCommand.self, InspectCommand.self, PerplexityCommand.self,
       EvaluateCommand.self,
       CalibrateCommand.self, MeasureCommand.self, AllocateCommand.self, QuantizeCommand.self,
-      CoverageCommand.self, CompareCommand.self, VerifyCommand.self, BenchCommand.self,
+      StructureCommand.self, CoverageCommand.self, CompareCommand.self, VerifyCommand.self,
+      BenchCommand.self,
       DoctorCommand.self, ReindexCommand.self,
     ])
 

@@ -30,6 +30,8 @@ public struct ReportData: Codable, Sendable, Equatable {
   public var rows: [ReportRow]
   /// Points of the grid without a result.
   public var missing: [MissingPoint]
+  /// What the spec's `analyses` gave; nil if it has none.
+  public var analyses: [ReportAnalysis]?
 
   /// Stable text: sorted keys, two spaces, a final newline.
   public func encoded() throws -> Data {

@@ -24,6 +24,7 @@ public struct ReportRenderer: Sendable {
         script.text, title: figure.caption ?? figure.name, figure: figure.name)
       files.append(ReportFile(path: path(of: figure), contents: picture))
     }
+    for section in analyses { files += try await section.files() }
     files.append(
       ReportFile(path: "data/\(data.experiment).json", contents: try data.encoded()))
     return files
@@ -56,8 +57,13 @@ public struct ReportRenderer: Sendable {
       sections.append(markdown(of: spec, figure))
       definitions.formUnion(figure.definitions)
     }
+    sections += analyses.map(\.markdown)
     sections.append(ProvenanceSection(data: data, shown: definitions).markdown)
     return sections.joined(separator: "\n")
+  }
+
+  private var analyses: [AnalysisSection] {
+    (data.analyses ?? []).map { AnalysisSection(experiment: data.experiment, analysis: $0) }
   }
 
   private func path(of figure: FigureSpec) -> String {
