@@ -27,6 +27,8 @@ public struct ExpertMeasurement: Sendable {
     /// Largest over the unit's matrices of max over inputs j of max_i |W_ij| / mean_i |W_ij|
     /// (Li et al. 2024, arXiv:2406.08155, linear outlier score; the maximum makes it one number).
     case weightOutlier = "weight-outlier"
+    /// Largest over the unit's matrices of E[(w - E w)⁴] / (E[(w - E w)²])², 3 for normal weights.
+    case weightKurtosis = "weight-kurtosis"
     /// Largest over the unit's inputs of λ_max / λ_min of H = 2S/n, damped by
     /// ``conditionDamping``; 1 where there are no tokens.
     case conditionNumber = "condition-number"

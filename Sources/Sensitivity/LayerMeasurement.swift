@@ -209,6 +209,9 @@ extension LayerMeasurement {
       }
       return predictedImportance
     }
+    guard score != .weightKurtosis else {
+      return modules.map { Kurtosis.of($0.weights) }.max() ?? 0
+    }
     guard let statistics else { throw MeasurementError.needsCalibration(score.rawValue) }
     let tokens = Double(max(statistics.tokens, 1))
     switch score {
@@ -219,7 +222,7 @@ extension LayerMeasurement {
         throw MeasurementError.needsBlockCosines(layer: layer)
       }
       return 1 - cosines / tokens
-    case .conditionNumber, .weightOutlier, .predictedImportance:
+    case .conditionNumber, .weightOutlier, .weightKurtosis, .predictedImportance:
       return try conditionNumber(of: modules)
     }
   }

@@ -24,7 +24,8 @@ struct AssayCommand: ParsableCommand {
       PerplexityCommand.self,
       EvaluateCommand.self,
       CalibrateCommand.self, MeasureCommand.self, AllocateCommand.self, QuantizeCommand.self,
-      ExportCommand.self, CoverageCommand.self, CompareCommand.self, VerifyCommand.self,
+      ExportCommand.self, StructureCommand.self, CoverageCommand.self, CompareCommand.self,
+      VerifyCommand.self,
       BenchCommand.self,
       DoctorCommand.self, ReindexCommand.self,
     ])

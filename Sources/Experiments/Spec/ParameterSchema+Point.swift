@@ -22,6 +22,9 @@ extension ParameterGroup {
       "allocation", .group(allocation), .defaulting([:]), "How bits are shared among units."),
     ParameterField("budget", .group(budget), .defaulting([:]), "Mean code bits per weight."),
     ParameterField("evaluation", .group(evaluation), .required, "What is measured."),
+    ParameterField(
+      "structure", .group(structure), .optional,
+      "Which parts of the model are quantized alone, to see what each of them loses."),
   ])
 
   static let model = ParameterGroup([
@@ -148,6 +151,10 @@ extension ParameterGroup {
     ParameterField(
       "fitnessText", .group(fitnessText), .optional,
       "measured: the text of the search, disjoint from calibration and evaluation."),
+    ParameterField(
+      "calibrationTexts", .paths, .optional,
+      "Texts in the place of calibration.corpus for the losses that are allocated, one calibration "
+        + "each; losses of several are summed. The quantizer keeps its calibration."),
   ])
 
   static let factors = ParameterGroup([

@@ -20,6 +20,7 @@ public struct PointParameters: Sendable, Equatable {
   public let allocation: AllocationParameters?
   public let budget: BudgetParameters?
   public let evaluation: EvaluationParameters
+  public let structure: StructureParameters?
 
   /// These parameters as JSON, complete and pruned: what identity is computed from.
   public let json: JSONValue
@@ -38,12 +39,15 @@ public struct PointParameters: Sendable, Equatable {
     self.allocation = fields.allocation
     self.budget = fields.budget
     self.evaluation = fields.evaluation
+    self.structure = fields.structure
     self.json = pruned
     self.folder = folder
     try checkEvaluation()
     try checkQuantizer()
     try checkBudget()
     try checkAllocation()
+    try checkStructure()
+    try checkCalibrationTexts()
   }
 
   /// The file that a path of the spec names.
@@ -62,6 +66,7 @@ extension PointParameters {
     var allocation: AllocationParameters?
     var budget: BudgetParameters?
     var evaluation: EvaluationParameters
+    var structure: StructureParameters?
   }
 
   private static func decode(_ json: JSONValue) throws(SpecError) -> Fields {
@@ -75,7 +80,7 @@ extension PointParameters {
   private static func pruned(_ json: JSONValue) throws(SpecError) -> JSONValue {
     guard var object = json.objectValue else { return json }
     if object["quantizer"]?.isNull ?? true {
-      for key in ["calibration", "allocation", "budget"] { object[key] = nil }
+      for key in ["calibration", "allocation", "budget", "structure"] { object[key] = nil }
     } else if object["calibration"] == nil {
       throw SpecError(
         .missingKey(
@@ -370,6 +375,8 @@ public struct AllocationParameters: Codable, Sendable, Equatable {
   public let search: SearchOptions
   public let fitness: Fitness
   public let fitnessText: FitnessText?
+  /// Texts whose losses, one calibration each, are summed; nil: those of the calibration.
+  public let calibrationTexts: [String]?
 }
 
 /// What may be spent.

@@ -81,7 +81,7 @@ public struct MeasureStage: Sendable {
 
 extension MeasureStage.Options {
   /// As it enters the key; what has no effect is left out.
-  fileprivate var json: JSONObject {
+  var json: JSONObject {
     var object = JSONObject([
       ("granularity", JSONValue(granularity.name)), ("scale", JSONValue(scale.rawValue)),
       ("levels", .array(levels.levels.map(\.json))),

@@ -37,12 +37,16 @@ public struct ModelPipeline: Pipeline {
       seed: calibration.seed(stream: seeds[.calibration] ?? 0))
     if readsCalibration { stages.append(try calibrate.stage()) }
     let method = quantizer.quantizationMethod
-    stages.append(
-      try MeasureStage(
-        model: model, options: allocation.measureOptions(method),
-        outputs: allocation.readsTokens ? calibrate : nil
-      )
-      .stage(readsCalibration: readsCalibration))
+    let summed = parameters.summedTable(calibrate, allocation.measureOptions(method))
+    if let summed { stages += try summed.stages(model: model) }
+    if summed == nil {
+      stages.append(
+        try MeasureStage(
+          model: model, options: allocation.measureOptions(method),
+          outputs: allocation.readsTokens ? calibrate : nil
+        )
+        .stage(readsCalibration: readsCalibration))
+    }
     let quantize = QuantizeStage(
       model: model, method: method, attentionBits: try budget.attentionBits(),
       stream: quantizer.hessianStream == .quantized ? calibrate : nil,
@@ -74,15 +78,22 @@ public struct ModelPipeline: Pipeline {
       stages.append(try RequantizedStage(measured: measured, seed: seed).stage())
     }
     stages.append(try evaluate.stage(weights: .stage(QuantizeStage.name)))
+    if let structure = StructureStage(parameters, seeds: seeds) {
+      stages += try structure.stages(
+        quantize: quantize, options: allocation.measureOptions(method), outputs: calibrate)
+    }
     return stages
   }
 
   public func seedStreams(for parameters: PointParameters) -> Set<SeedStream> {
     var streams: Set<SeedStream> = []
-    if parameters.readsCalibration { streams.insert(.calibration) }
+    if parameters.readsCalibration || parameters.allocation?.calibrationTexts != nil {
+      streams.insert(.calibration)
+    }
     if parameters.quantizer != nil, parameters.allocation?.readsSeed ?? false {
       streams.insert(.search)
     }
+    if parameters.structure != nil { streams.insert(.evaluation) }
     return streams
   }
 
@@ -101,7 +112,8 @@ extension PointParameters {
   /// Whether any stage of this point looks at calibration statistics.
   var readsCalibration: Bool {
     guard let quantizer, let allocation else { return false }
-    return quantizer.quantizationMethod.readsCalibration || allocation.readsCalibration
+    return quantizer.quantizationMethod.readsCalibration || structure != nil
+      || allocation.readsCalibration && allocation.calibrationTexts == nil
   }
 }
 

@@ -50,6 +50,7 @@ extension ModelPipeline {
         [
           CalibrateStage.name, MeasureStage.name, AllocateStage.name, QuantizeStage.name,
           EvaluateStage.name,
-        ] + measured.flatMap { $0.levels.levels.map(LevelStage.name) + [RequantizedStage.name] }))
+        ] + points.flatMap { $0.parameters.furtherStages }
+          + measured.flatMap { $0.levels.levels.map(LevelStage.name) + [RequantizedStage.name] }))
   }
 }

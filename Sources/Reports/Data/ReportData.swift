@@ -34,6 +34,8 @@ public struct ReportData: Codable, Sendable, Equatable {
   public var comparisons: [ReportComparison]?
   /// Of the tables that split variance; nil where there is none.
   public var variances: [ReportVariance]?
+  /// What the spec's `analyses` gave; nil if it has none.
+  public var analyses: [ReportAnalysis]?
 
   /// Stable text: sorted keys, two spaces, a final newline.
   public func encoded() throws -> Data {

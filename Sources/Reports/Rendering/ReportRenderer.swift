@@ -26,6 +26,7 @@ public struct ReportRenderer: Sendable {
         script.text, title: figure.caption ?? figure.name, figure: figure.name)
       files.append(ReportFile(path: path(of: figure), contents: picture))
     }
+    for section in analyses { files += try await section.files() }
     files.append(
       ReportFile(path: "data/\(data.experiment).json", contents: try data.encoded()))
     return files
@@ -60,6 +61,7 @@ public struct ReportRenderer: Sendable {
       sections.append(markdown(of: spec, figure))
       definitions.formUnion(figure.definitions)
     }
+    sections += analyses.map(\.markdown)
     sections.append(ProvenanceSection(data: data, shown: definitions, families: families).markdown)
     return sections.joined(separator: "\n")
   }
@@ -77,6 +79,10 @@ public struct ReportRenderer: Sendable {
           path: "tables/\(data.experiment)-\(table.name)\(ending)", contents: Data($0.utf8))
       }
     }
+  }
+
+  private var analyses: [AnalysisSection] {
+    (data.analyses ?? []).map { AnalysisSection(experiment: data.experiment, analysis: $0) }
   }
 
   private func path(of figure: FigureSpec) -> String {

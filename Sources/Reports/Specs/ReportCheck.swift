@@ -15,6 +15,7 @@ public enum ReportCheck {
     do {
       let tables = try TableSpec.decode(spec.tables, axes: spec.reportAxes)
       let figures = try FigureSpec.decode(spec.figures, axes: spec.reportAxes)
+      _ = try AnalysisSpec.decode(spec.analyses, axes: spec.reportAxes)
       for column in tables.flatMap(\.columns) { try column.check(names) }
       for column in figures.flatMap({ [$0.x, $0.y] }) {
         try column.checkDrawable()
