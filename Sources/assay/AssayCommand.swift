@@ -21,8 +21,7 @@ struct AssayCommand: ParsableCommand {
     subcommands: [
       RunCommand.self, PlanCommand.self, StatusCommand.self, ResultsCommand.self,
       ShowCommand.self, ReportCommand.self, ExplainCommand.self, InspectCommand.self,
-      PerplexityCommand.self,
-      EvaluateCommand.self,
+      PerplexityCommand.self, EvaluateCommand.self, GenerateCommand.self,
       CalibrateCommand.self, MeasureCommand.self, AllocateCommand.self, QuantizeCommand.self,
       ExportCommand.self, StructureCommand.self, CoverageCommand.self, CompareCommand.self,
       VerifyCommand.self,

@@ -154,7 +154,7 @@ struct MeasurementRefusalTests {
     }
     measurement.required = []
     for score in ExpertMeasurement.Score.allCases
-    where score != .weightOutlier && score != .weightKurtosis {
+    where ![.weightOutlier, .weightKurtosis, .predictedImportance].contains(score) {
       measurement.scores = [score]
       #expect(throws: MeasurementError.needsCalibration(score.rawValue)) {
         try measurement.table()
