@@ -79,7 +79,10 @@ struct BaselineTests {
       try ReportTable(
         ReportRenderer(Self.data(gained: gained)).tables[0], data: Self.data(gained: gained)
       ).tests)
-    #expect(tests.entries.map(\.adjusted) == [0.125, 0.125, 1, 1])
+    #expect(tests.familySize == 4)
+    for (entry, adjusted) in zip(tests.entries, [0.125, 0.125, 1, 1]) {
+      #expect(abs((entry.adjusted ?? 0) - adjusted) < 1e-12)
+    }
   }
 
   @Test("forced rows enter no test, nor does the unquantized model")

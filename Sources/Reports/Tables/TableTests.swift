@@ -190,8 +190,8 @@ extension TableTests {
 
       \(table.markdown)
       Differences are row − \(contents.baselineTitle), perplexities by their ratio; intervals are of \
-      single tests. p, items: with these seeds; p, seeds: with these items; a crossed t has the degrees of \
-      freedom of what was drawn fewest times. Detectable: the smallest \
+      single tests. p, items: with these seeds; p, seeds: with these items; a crossed t \
+      takes for each seed stream and for items their own degrees of freedom. Detectable: the smallest \
       true difference that a repetition of these runs finds with chance \
       \(DecimalText.fixed(100 * entries[0].comparison.power, decimals: 0)) % at \
       α = \(entries[0].comparison.alpha), before correction. Equivalent: shown to be within the margin \

@@ -31,7 +31,7 @@ public struct EquivalenceTest: Sendable, Equatable {
     func tail(_ distance: Double) -> Double {
       // Without any spread the difference is known; on the margin itself nothing is shown.
       guard estimate.standardError > 0 else { return distance > 0 ? 0 : 1 }
-      return estimate.distribution.upperTail(distance / estimate.standardError)
+      return estimate.upperTail(distance)
     }
     difference = estimate.mean
     lowerP = tail(estimate.mean - margins.lowerBound)

@@ -104,9 +104,14 @@ public struct MeanDetectability: Sendable, Equatable {
   public static func smallestDifference(
     after estimate: StudentEstimate, alpha: Double = 0.05, power: Double = 0.8
   ) throws(StatisticsError) -> Double {
-    let detectability = try MeanDetectability(
-      degreesOfFreedom: estimate.degreesOfFreedom, alpha: alpha)
-    return try detectability.smallestNoncentrality(power: power) * estimate.standardError
+    var square = 0.0
+    for source in estimate.sources where source.variance > 0 {
+      let detectability = try MeanDetectability(
+        degreesOfFreedom: source.degreesOfFreedom, alpha: alpha)
+      let noncentrality = try detectability.smallestNoncentrality(power: power)
+      square += noncentrality * noncentrality * source.variance
+    }
+    return square.squareRoot()
   }
 
   /// ``smallestDifference(after:alpha:power:)`` of a mean over items.

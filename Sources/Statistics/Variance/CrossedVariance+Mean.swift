@@ -1,26 +1,27 @@
 extension CrossedVariance {
   /// The grand mean with its error over fresh draws of all factors.
   ///
-  /// `SE² = Σ σ²_U / Π_{f ∈ U} n_f`, and at least `MS_f / Π n` of every single factor, the error with
-  /// the other factors held fixed. The degrees of freedom are those of the factor with the fewest
-  /// levels: with two or three seeds, Satterthwaite's are too many whenever the mean square of seeds
-  /// comes out small by chance. Of one factor this is the plain t.
+  /// Each factor is a source of chance with `n_f − 1` degrees of freedom. All but the last carry
+  /// `MS_f / Π n`, which holds their interactions too; the last one carries its main effect alone,
+  /// `σ²_f / n_f`, so that no part of the error is left out and the noise counts once. Of one factor
+  /// this is the plain t; put first what was drawn fewest times, such as seeds before items.
+  ///
+  /// Simulated with 2 to 10 seeds and 100 items, a test at 5 % claims a difference that is not there in
+  /// 1 to 5 % of the cases, whatever the shares of seeds and items.
   /// - SeeAlso: Clark 1973, "The language-as-fixed-effect fallacy",
-  ///   doi:10.1016/S0022-5371(73)80014-3; Satterthwaite 1946, doi:10.2307/3002019.
+  ///   doi:10.1016/S0022-5371(73)80014-3, for why seeds and items must both be random.
   public var meanEstimate: StudentEstimate {
     let count = factors.reduce(1.0) { $0 * Double($1.levels) }
-    var variance = 0.0
-    for (index, component) in components.enumerated() {
-      let members = factors.indices.filter { (index + 1) & (1 << $0) != 0 }
-      variance += component.variance / members.reduce(1.0) { $0 * Double(factors[$1].levels) }
+    let sources = factors.indices.map { factor in
+      let component = components[(1 << factor) - 1]
+      let isLast = factor == factors.count - 1
+      return StudentEstimate.Source(
+        variance: isLast
+          ? component.variance / Double(factors[factor].levels) : component.meanSquare / count,
+        degreesOfFreedom: Double(component.degreesOfFreedom))
     }
-    for factor in factors.indices {
-      variance = max(variance, components[(1 << factor) - 1].meanSquare / count)
-    }
-    let fewest = factors.map(\.levels).min() ?? 2
     return StudentEstimate(
-      mean: grandMean, standardError: variance.squareRoot(),
-      degreesOfFreedom: Double(fewest - 1),
+      mean: grandMean, sources: sources,
       method: factors.count == 1 ? .studentT : .crossedStudentT)
   }
 }

@@ -39,10 +39,10 @@ struct CrossedDifferenceTests {
     // One rounding of each sum of three.
     #expect(abs(seeds.mean - plain.mean) < 1e-15)
     #expect(abs(seeds.standardError - plain.standardError) < 1e-15)
-    #expect(seeds.degreesOfFreedom == 2)
+    #expect(seeds.sources.map(\.degreesOfFreedom) == [2])
   }
 
-  @Test("over both it is the sum of mean squares of seeds and items, less what they share")
+  @Test("over both it is the mean square of seeds, with their t, and that of items less the noise")
   func both() throws {
     var random = SeededGenerator(seed: 3)
     let (runs, items) = (4, 9)
@@ -64,11 +64,21 @@ struct CrossedDifferenceTests {
         rest += residual * residual / 24
       }
     }
-    let error = ((ofSeeds + ofItems - rest) / Double(runs * items)).squareRoot()
+    let variances = [ofSeeds, ofItems - rest].map { $0 / Double(runs * items) }
     let estimate = try #require(crossed.overBoth)
-    #expect(abs(estimate.standardError - error) < 1e-12 * error)
-    #expect(estimate.degreesOfFreedom == 3)
+    for (source, variance) in zip(estimate.sources, variances) {
+      #expect(abs(source.variance - variance) < 1e-12 * variance)
+    }
+    #expect(estimate.sources.map(\.degreesOfFreedom) == [3, 8])
     #expect(estimate.method == .crossedStudentT)
+    // Two-sided 5 % points of Student's t with 3 and 8 degrees of freedom, to seven digits.
+    let half =
+      (3.182446 * 3.182446 * variances[0] + 2.306004 * 2.306004 * variances[1]).squareRoot()
+    let interval = try estimate.interval()
+    #expect(abs(interval.upper - interval.lower - 2 * half) < 1e-6 * half)
+    // The p-value of the interval's end is one less its level.
+    let p = try #require(estimate.pValue(against: interval.lower))
+    #expect(abs(p - 0.05) < 1e-9)
   }
 
   @Test("windows of unlike length count by their tokens, documents as a whole")
