@@ -22,7 +22,8 @@ struct AssayCommand: ParsableCommand {
       RunCommand.self, PlanCommand.self, StatusCommand.self, ResultsCommand.self,
       ShowCommand.self, ReportCommand.self, InspectCommand.self, PerplexityCommand.self,
       EvaluateCommand.self,
-      CalibrateCommand.self, MeasureCommand.self, AllocateCommand.self, QuantizeCommand.self,
+      CalibrateCommand.self, GradientsCommand.self, MeasureCommand.self, AllocateCommand.self,
+      QuantizeCommand.self,
       CoverageCommand.self, CompareCommand.self, VerifyCommand.self, BenchCommand.self,
       DoctorCommand.self, ReindexCommand.self,
     ])
