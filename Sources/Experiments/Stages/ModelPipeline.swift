@@ -40,12 +40,14 @@ public struct ModelPipeline: Pipeline {
     let summed = parameters.summedTable(calibrate, allocation.measureOptions(method))
     if let summed { stages += try summed.stages(model: model) }
     if summed == nil {
-      stages.append(
-        try MeasureStage(
-          model: model, options: allocation.measureOptions(method),
-          outputs: allocation.readsTokens ? calibrate : nil
-        )
-        .stage(readsCalibration: readsCalibration))
+      var measure = MeasureStage(
+        model: model, options: allocation.measureOptions(method),
+        outputs: allocation.readsTokens ? calibrate : nil)
+      if let gradients = allocation.gradientOptions {
+        stages.append(try GradientStage(windows: calibrate, options: gradients).stage())
+        measure.readsGradients = true
+      }
+      stages.append(try measure.stage(readsCalibration: readsCalibration))
     }
     let quantize = QuantizeStage(
       model: model, method: method, attentionBits: try budget.attentionBits(),
