@@ -22,9 +22,9 @@ struct AssayCommand: ParsableCommand {
       RunCommand.self, PlanCommand.self, StatusCommand.self, ResultsCommand.self,
       ShowCommand.self, ReportCommand.self, InspectCommand.self, PerplexityCommand.self,
       EvaluateCommand.self,
-      CalibrateCommand.self, MeasureCommand.self, AllocateCommand.self, QuantizeCommand.self,
-      ExportCommand.self, CoverageCommand.self, CompareCommand.self, VerifyCommand.self,
-      BenchCommand.self,
+      CalibrateCommand.self, GradientsCommand.self, MeasureCommand.self, AllocateCommand.self,
+      QuantizeCommand.self, ExportCommand.self, CoverageCommand.self, CompareCommand.self,
+      VerifyCommand.self, BenchCommand.self,
       DoctorCommand.self, ReindexCommand.self,
     ])
 

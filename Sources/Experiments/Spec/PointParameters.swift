@@ -114,6 +114,7 @@ extension PointParameters {
       }
     }
     try check(neurons: allocation, at: pointer)
+    try allocation.checkGradients(at: pointer)
     if let floor = allocation.floor, let ceiling = allocation.ceiling, floor > ceiling {
       throw SpecError(
         .invalid("The floor is above the ceiling."), at: pointer.appending("floor"))

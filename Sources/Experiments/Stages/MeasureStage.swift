@@ -1,4 +1,5 @@
 import BitAllocation
+import Calibration
 import Checkpoints
 import Foundation
 import JSON
@@ -40,6 +41,8 @@ public struct MeasureStage: Sendable {
   public var options: Options
   /// Whose windows the errors of experts' outputs are measured on; nil: they are not.
   public var outputs: CalibrateStage?
+  /// Whether it reads the stage of gradients.
+  var readsGradients = false
 
   public init(model: URL, options: Options, outputs: CalibrateStage? = nil) {
     (self.model, self.options, self.outputs) = (model, options, outputs)
@@ -49,6 +52,7 @@ public struct MeasureStage: Sendable {
   func stage(readsCalibration: Bool) throws -> Stage {
     var inputs = ["model": try StageSource.model(model)]
     if readsCalibration { inputs["calibration"] = .stage(CalibrateStage.name) }
+    if readsGradients { inputs["gradients"] = .stage(GradientStage.name) }
     var parameters = options.json
     if let outputs {
       parameters["outputs"] = .object(outputs.parameters)
@@ -66,6 +70,7 @@ public struct MeasureStage: Sendable {
       }
       var measurement = options.measurement(checkpoint)
       measurement.calibration = context.inputs["calibration"]
+      measurement.gradients = context.inputs["gradients"].map(GradientFolder.init)
       if let outputs {
         measurement.expertOutput = try outputs.expertOutputSample()
         try context.recordForwardTokens(outputs.sequences * outputs.context)

@@ -37,12 +37,14 @@ public struct ModelPipeline: Pipeline {
       seed: calibration.seed(stream: seeds[.calibration] ?? 0))
     if readsCalibration { stages.append(try calibrate.stage()) }
     let method = quantizer.quantizationMethod
-    stages.append(
-      try MeasureStage(
-        model: model, options: allocation.measureOptions(method),
-        outputs: allocation.sensitivity == "expert-output" ? calibrate : nil
-      )
-      .stage(readsCalibration: readsCalibration))
+    var measure = MeasureStage(
+      model: model, options: allocation.measureOptions(method),
+      outputs: allocation.sensitivity == "expert-output" ? calibrate : nil)
+    if let gradients = allocation.gradientOptions {
+      stages.append(try GradientStage(windows: calibrate, options: gradients).stage())
+      measure.readsGradients = true
+    }
+    stages.append(try measure.stage(readsCalibration: readsCalibration))
     let quantize = QuantizeStage(
       model: model, method: method, attentionBits: try budget.attentionBits(),
       stream: quantizer.hessianStream == .quantized ? calibrate : nil,
