@@ -40,9 +40,9 @@ public struct ModelPipeline: Pipeline {
     var measure = MeasureStage(
       model: model, options: allocation.measureOptions(method),
       outputs: allocation.sensitivity == "expert-output" ? calibrate : nil)
-    if let gradients = allocation.gradientOptions {
+    if let gradients = parameters.gradientOptions {
       stages.append(try GradientStage(windows: calibrate, options: gradients).stage())
-      measure.readsGradients = true
+      measure.readsGradients = allocation.gradientOptions != nil
     }
     stages.append(try measure.stage(readsCalibration: readsCalibration))
     let quantize = QuantizeStage(
@@ -81,7 +81,7 @@ public struct ModelPipeline: Pipeline {
 
   public func seedStreams(for parameters: PointParameters) -> Set<SeedStream> {
     var streams: Set<SeedStream> = []
-    if parameters.readsCalibration { streams.insert(.calibration) }
+    if parameters.drawsCalibration { streams.insert(.calibration) }
     if parameters.quantizer != nil, parameters.allocation?.readsSeed ?? false {
       streams.insert(.search)
     }
@@ -104,6 +104,18 @@ extension PointParameters {
   var readsCalibration: Bool {
     guard let quantizer, let allocation else { return false }
     return quantizer.quantizationMethod.readsCalibration || allocation.readsCalibration
+  }
+}
+
+extension PointParameters {
+  /// Whether any stage of this point draws windows of the calibration's text.
+  var drawsCalibration: Bool { readsCalibration || gradientOptions != nil }
+
+  /// What stages need of the gradient; nil if nothing.
+  var gradientOptions: GradientWriter.Options? {
+    let table = allocation?.gradientOptions
+    guard quantizer?.quantizationMethod.readsFisher ?? false else { return table }
+    return GradientWriter.Options(fisher: true, outputSlopes: table?.outputSlopes ?? false)
   }
 }
 
@@ -140,7 +152,7 @@ extension QuantizerParameters {
         groupSize: groupSize, symmetric: symmetric,
         rangeSearch: range == .mse ? RangeSearch() : nil, scaleRounding: scaleRounding,
         symmetricRange: symmetricRange),
-      outliers: outliers?.rule, axis: axis ?? .outputChannel, importance: importance ?? .hessian)
+      outliers: outliers?.rule, axis: axis ?? .outputChannel, importance: importance ?? .fisher)
   }
 }
 
