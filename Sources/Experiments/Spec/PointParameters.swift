@@ -317,7 +317,7 @@ public struct QuantizerParameters: Codable, Sendable, Equatable {
   public var outliers: Outliers?
   /// nil: output channels.
   public var axis: AxisChoice?
-  /// nil: of the Hessian.
+  /// nil: the Fisher diagonal.
   public var importance: ImportanceSource?
   public var codebooks: Codebooks?
 }
