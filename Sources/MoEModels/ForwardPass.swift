@@ -128,6 +128,14 @@ public final class ForwardPass {
     }
   }
 
+  /// The residual stream where the pass stands, `[tokens, hidden]`, a copy.
+  public var states: Matrix {
+    let hidden = source.configuration.hiddenSize
+    let x = UnsafeBufferPointer(
+      start: hiddenStates.reserve(tokens * hidden), count: tokens * hidden)
+    return Matrix(rows: tokens, columns: hidden, storage: Array(x))
+  }
+
   private func layer(_ index: Int, _ weights: any WeightSource) throws -> DecoderLayer {
     try DecoderLayer(
       source.configuration.layout(ofLayer: index), source: weights, rotary: rotary,

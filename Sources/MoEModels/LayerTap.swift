@@ -37,6 +37,12 @@ public struct Routing: Sendable {
     return result
   }
 
+  /// The tokens of every expert, ascending: those behind the rows that an expert is shown, where
+  /// ``LayerTap/wantsAllTokens`` is false.
+  public var tokensByExpert: [[Int]] {
+    byExpert(count: (experts.max() ?? -1) + 1).map { $0.map(\.token) }
+  }
+
   /// All tokens with one weight.
   static func everyToken(_ tokens: Int, weight: Float = 1) -> [Assignment] {
     (0..<tokens).map { Assignment(token: $0, weight: weight) }

@@ -14,7 +14,8 @@ import Tensors
 ///     Σ over its matrices of tr(Δ S Δᵀ) / n · (n/N)^α · mean(w)^β     divided by the layer's scale
 ///
 /// n is the number of tokens behind S, in the factors of those routed to the expert, N that of the
-/// layer. An expert without tokens has no loss, and adds none to its layer's. Losses of attention
+/// layer. With ``Scale/gradient`` it is another sum. An expert without tokens has no loss, and adds
+/// none to its layer's. Losses of attention
 /// are those of its inputs, on the scale of the same layer's MoE output. ``Sensitivity`` says what
 /// every level carries besides.
 public struct ExpertMeasurement: Sendable {
@@ -65,6 +66,8 @@ public struct ExpertMeasurement: Sendable {
   public var expertOutput: ExpertOutputSample?
   /// What ``Score/predictedImportance`` is trained on.
   public var importanceSample: ExpertOutputSample?
+  /// nil: neither `fisher` nor the scale `gradient` is measured.
+  public var gradients: GradientFolder?
   /// Units that fewer tokens reach are marked.
   public var minimumTokens = 32
 
@@ -93,6 +96,7 @@ public struct ExpertMeasurement: Sendable {
     let pass = try expertOutput.map(pass)
     let importancePass =
       scores.contains(.predictedImportance) ? try importanceSample.map(self.pass) : nil
+    let gradientPass = try scale == .gradient ? gradients?.forwardPass(through: checkpoint) : nil
     var units: [MeasuredUnit] = []
     for layer in 0..<configuration.layerCount {
       let statistics = try calibration.map {
@@ -103,9 +107,10 @@ public struct ExpertMeasurement: Sendable {
       try pass?.runLayer(layer, tap: inputs)
       let turns = importancePass.map { _ in BlockTurns() }
       try importancePass?.runLayer(layer, tap: turns)
+      let slopes = try gradientPass.flatMap { try gradients?.slopes(layer: layer, of: $0) }
       units += try LayerMeasurement(
         layer: layer, options: self, statistics: statistics, inputs: inputs,
-        predictedImportance: turns?.predictedImportance(seed: UInt64(layer))
+        predictedImportance: turns?.predictedImportance(seed: UInt64(layer)), slopes: slopes
       ).units()
       progress(layer + 1, configuration.layerCount)
     }
@@ -135,7 +140,7 @@ public struct ExpertMeasurement: Sendable {
     }
     if calibration == nil {
       if case .gptq = error { throw .needsCalibration("gptq") }
-      let free: [Sensitivity] = [.weightMSE, .expertOutput]
+      let free: [Sensitivity] = [.weightMSE, .expertOutput, .fisher]
       let bound = required.subtracting(free).map(\.rawValue).sorted()
       if let first = bound.first { throw .needsCalibration(first) }
     }
@@ -146,11 +151,27 @@ public struct ExpertMeasurement: Sendable {
       throw .needsExpertOutputSample(Score.predictedImportance.rawValue)
     }
     if expertOutput != nil, granularity == .layer { throw .expertOutputOfLayers }
+    try checkGradients()
     guard blockSize > 0 else { throw .badBlockSize(blockSize) }
     if let mixed = levels.levels.first(where: { $0.parts.count > 1 }) {
       if granularity == .projection { throw .mixedProjection(mixed.bits) }
       if attention != .none { throw .mixedAttention(mixed.bits) }
     }
+  }
+
+  private func checkGradients() throws(MeasurementError) {
+    if gradients == nil, requiresFisher { throw .needsGradients("fisher") }
+    guard scale == .gradient else { return }
+    if gradients == nil { throw .needsGradients("gradient") }
+    if attention != .none { throw .gradientOfAttention }
+    if factors != LossFactors() { throw .gradientWithFactors }
+  }
+
+  var requiresFisher: Bool { !required.isDisjoint(with: [.fisher, .fisherCondition]) }
+
+  /// Whether condition numbers of inputs are asked for; they cost n³ each.
+  var measuresConditions: Bool {
+    scores.contains(.conditionNumber) || required.contains(.fisherCondition)
   }
 
   /// `output`, and `pmq` where ε is not measured, need S_w.

@@ -16,6 +16,8 @@ struct LayerMeasurement {
   let inputs: ExpertInputs?
   /// Of the layer's MoE block; nil without enough tokens, or if it is not asked for.
   let predictedImportance: Double?
+  /// What they get on the tokens of the gradient, and the slopes there; nil on other scales.
+  let slopes: LayerOutputSlopes?
 
   private var configuration: ModelConfiguration { options.checkpoint.configuration }
 
@@ -39,7 +41,19 @@ struct LayerMeasurement {
     let modules = try moduleInputs(group)
     defer { for module in group.modules { options.checkpoint.releasePages(of: module.tensor) } }
     let outputs = try group.block.flatMap { block in
-      try inputs.flatMap { try OutputErrors(block, layer: layer, of: $0, options) }
+      try inputs.flatMap { inputs in
+        try options.expertOutput.map {
+          try OutputErrors(
+            block, layer: layer, of: inputs, checkpoint: options.checkpoint,
+            precision: $0.precision)
+        }
+      }
+    }
+    let slopedOutputs = try group.block.flatMap { block in
+      try slopes.map {
+        try OutputErrors(
+          block, layer: layer, of: $0.inputs, checkpoint: options.checkpoint, precision: .f32)
+      }
     }
     var units = try group.units(options.granularity, layer: layer).map { id, members in
       let matrices = members.map { modules[$0] }
@@ -63,8 +77,9 @@ struct LayerMeasurement {
             + LevelSums(
               modules[member], rounded[member], layerTokens: statistics?.tokens ?? 0)
         }
-        sums.sensitivities[.expertOutput] = try outputs?.error(
-          of: members.map { (modules[$0].module, rounded[$0].weights) })
+        let changed = members.map { (module: modules[$0].module, weights: rounded[$0].weights) }
+        sums.sensitivities[.expertOutput] = try outputs?.error(of: changed)
+        if let slopes { sums.loss = try slopedOutputs?.loss(of: changed, under: slopes.slopes) }
         complete(&sums, block: group.block)
         units[index].unit.levels.append(sums)
       }
@@ -91,7 +106,7 @@ extension LayerMeasurement {
   /// Base loss and PMQ's, from what was summed.
   private func complete(_ sums: inout LevelSums, block: GatedBlock?) {
     guard let statistics else { return }
-    if let loss = sums.sensitivities[.secondOrder] {
+    if options.scale != .gradient, let loss = sums.sensitivities[.secondOrder] {
       sums.loss = scale.map { loss * factor(of: block) / $0 }
     }
     guard let block else { return }
@@ -148,8 +163,17 @@ extension LayerMeasurement {
         module: module,
         weights: try options.checkpoint.matrix(
           module.tensor, rows: module.rows, columns: module.columns),
-        moments: loaded[module.input])
+        moments: loaded[module.input],
+        fisher: try fisher(of: module))
     }
+  }
+
+  /// Where it was kept; where it was not, it is missed if it is required.
+  private func fisher(of module: LinearModule) throws -> Matrix? {
+    guard let gradients = options.gradients,
+      try options.requiresFisher || gradients.keepsFisher(layer: layer)
+    else { return nil }
+    return try FisherDiagonal(gradients.url).diagonal(of: module)
   }
 
   private func moments(
@@ -165,7 +189,24 @@ extension LayerMeasurement {
         : .sum(try statistics.routingWeightedSum(at: module.input, order: module.columns))
     }
     return InputMoments(
-      tokens: tokens, sum: sum, weighted: weighted, factor: try factor(of: sum, tokens: tokens))
+      tokens: tokens, sum: sum, weighted: weighted, factor: try factor(of: sum, tokens: tokens),
+      condition: try options.measuresConditions ? condition(of: sum, tokens: tokens) : nil)
+  }
+
+  private func condition(
+    of sum: SecondMoments, tokens: Int
+  ) throws(QuantizationError) -> Double {
+    guard tokens > 0 else { return 1 }
+    do throws(QuantizationError) {
+      return try ConditionEstimate(
+        of: sum.scaled(by: 2 / Float(tokens)),
+        relativeDamping: ExpertMeasurement.conditionDamping
+      ).condition
+    } catch {
+      // Tokens whose inputs are all zero leave nothing to invert.
+      guard case .noCalibration = error else { throw error }
+      return 1
+    }
   }
 
   /// nil where GPTQ is not asked for or falls back to rounding to nearest.
@@ -223,25 +264,7 @@ extension LayerMeasurement {
       }
       return 1 - cosines / tokens
     case .conditionNumber, .weightOutlier, .weightKurtosis, .predictedImportance:
-      return try conditionNumber(of: modules)
+      return modules.compactMap { $0.moments?.condition }.max() ?? 1
     }
-  }
-
-  private func conditionNumber(of modules: [ModuleInput]) throws -> Double {
-    var largest = 1.0
-    var seen: Set<InputSite> = []
-    for module in modules where seen.insert(module.module.input).inserted {
-      guard let moments = module.moments, moments.tokens > 0 else { continue }
-      do throws(QuantizationError) {
-        let estimate = try ConditionEstimate(
-          of: moments.sum.scaled(by: 2 / Float(moments.tokens)),
-          relativeDamping: ExpertMeasurement.conditionDamping)
-        largest = max(largest, estimate.condition)
-      } catch {
-        // Tokens whose inputs are all zero leave nothing to invert.
-        guard case .noCalibration = error else { throw error }
-      }
-    }
-    return largest
   }
 }

@@ -11,6 +11,8 @@ struct ModuleInput {
   let weights: Matrix
   /// nil without calibration.
   let moments: InputMoments?
+  /// F, of the shape of the weights; nil without gradients.
+  var fisher: Matrix?
 }
 
 /// Sums over the input of some matrices; loaded and factored once for all of them and all levels.
@@ -31,6 +33,8 @@ struct InputMoments {
   let weighted: RoutingWeighted
   /// Of H = 2S/n; nil where it is not asked for or there is none.
   let factor: DampedFactor?
+  /// λ_max / λ_min of H, damped; 1 without tokens; nil where it is not asked for.
+  var condition: Double?
 }
 
 /// A matrix at a level.

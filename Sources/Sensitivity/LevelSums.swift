@@ -27,6 +27,13 @@ struct LevelSums {
     metadataBits = rounded.metadataBits
     let difference = rounded.weights.minus(module.weights)
     squaredError = difference.squaredNorm
+    if let fisher = module.fisher {
+      let loss = difference.squares(weightedBy: fisher)
+      sensitivities[.fisher] = loss
+      if let condition = module.moments?.condition {
+        sensitivities[.fisherCondition] = condition * loss
+      }
+    }
     guard let moments = module.moments else { return }
     let total = ProxyLoss.total(of: difference, under: moments.sum)
     if moments.tokens > 0 {
@@ -65,5 +72,23 @@ struct LevelSums {
     return Level(
       bits: level.bits, loss: loss, codeBits: codeBits, metadataBits: metadataBits,
       sensitivities: named)
+  }
+}
+
+extension Matrix {
+  /// Σ weights · self², in double precision.
+  fileprivate func squares(weightedBy weights: Matrix) -> Double {
+    precondition(
+      rows == weights.rows && columns == weights.columns,
+      "[\(rows), \(columns)] weighted by [\(weights.rows), \(weights.columns)]")
+    return storage.withUnsafeBufferPointer { values in
+      weights.storage.withUnsafeBufferPointer { weights in
+        var sum = 0.0
+        for index in values.indices {
+          sum += Double(weights[index]) * Double(values[index]) * Double(values[index])
+        }
+        return sum
+      }
+    }
   }
 }

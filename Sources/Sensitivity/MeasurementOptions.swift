@@ -35,12 +35,19 @@ extension ExpertMeasurement {
     case none
     /// Divided by the layer's Σ‖MoE output‖² / N.
     case relative
+    /// The base loss is not tr(Δ S Δᵀ) / n but what the unit's error does to the model's loss, to
+    /// second order with the squared slopes for the diagonal of its Hessian:
+    ///
+    ///     1/N Σ over tokens and channels of (g · Δy)²
+    ///
+    /// Δy is what reaches the MoE's output, with the expert's routing weight, and g the slope there of
+    /// the summed -ln p of all predicted tokens; ties between experts of a layer are neglected
+    /// (GEMQ; METHODS §2.12).
+    case gradient
 
     /// - Parameter name: As specs have it.
-    /// - Throws: ``MeasurementError/gradientScale``,
-    ///   ``MeasurementError/unknownName(_:of:allowed:)``.
+    /// - Throws: ``MeasurementError/unknownName(_:of:allowed:)``.
     public init(named name: String) throws(MeasurementError) {
-      guard name != "gradient" else { throw .gradientScale }
       guard let scale = Self(rawValue: name) else {
         throw .unknownName(name, of: "scale", allowed: Self.allCases.map(\.rawValue))
       }
@@ -129,6 +136,12 @@ public enum Sensitivity: String, Sendable, CaseIterable {
   /// Where ε was not measured it is √(N · `output`). What sees every token has N as count and as
   /// summed weight. Attention has none.
   case pmq
+  /// Σ F Δ², F being the diagonal of the empirical Fisher information (``FisherDiagonal``).
+  case fisher
+  /// Σ over matrices of κ · Σ F Δ², κ being the condition number of H = 2S/n of the matrix's input,
+  /// damped by ``ExpertMeasurement/conditionDamping``, 1 without tokens (Xie et al. 2025, ACL
+  /// Findings, pp. 27024-27037, name both indicators; the product is our reading of it).
+  case fisherCondition = "fisher-condition"
 }
 
 /// Why a table cannot be measured.
@@ -141,7 +154,10 @@ public enum MeasurementError: Error, Equatable, CustomStringConvertible {
   /// The error of all experts of a layer together is not the sum of theirs.
   case expertOutputOfLayers
   case unknownName(String, of: String, allowed: [String])
-  case gradientScale
+  case needsGradients(String)
+  /// Slopes are those at the MoE's output.
+  case gradientOfAttention
+  case gradientWithFactors
   /// Neurons have gate, up and down together.
   case mixedProjection(Double)
   case mixedAttention(Double)
@@ -168,8 +184,14 @@ public enum MeasurementError: Error, Equatable, CustomStringConvertible {
         + "granularity 'expert' or leave it out."
     case .unknownName(let name, let kind, let allowed):
       "There is no \(kind) '\(name)'; use one of \(allowed.joined(separator: ", "))."
-    case .gradientScale:
-      "Scale 'gradient' needs gradients, which are not computed yet; use 'relative' or 'none'."
+    case .needsGradients(let quantity):
+      "'\(quantity)' is made of gradients; give a folder that `assay gradients` wrote."
+    case .gradientOfAttention:
+      "Scale 'gradient' is of errors at the MoE's output, and attention has none there; measure "
+        + "without attention, or on another scale."
+    case .gradientWithFactors:
+      "Scale 'gradient' knows how often an expert is used and how much it counts; leave the "
+        + "exponents of frequency and routing weight at 0."
     case .mixedProjection(let bits):
       "The level \(bits) gives the neurons of an expert different bits, and projections are decided "
         + "alone; use granularity 'expert' or 'layer', or whole levels."

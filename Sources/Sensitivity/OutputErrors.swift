@@ -1,3 +1,4 @@
+import Calibration
 import Checkpoints
 import MoEModels
 import Tensors
@@ -7,29 +8,48 @@ import Tensors
 /// Takes tokens · experts per token · hidden floats. The gate of a shared expert is not seen: its
 /// outputs count with weight 1.
 final class ExpertInputs: LayerTap {
-  /// Rows `[tokens, hidden]` of a block, one weight a row.
-  private var rows: [GatedBlock: (x: [Float], weights: [Float])] = [:]
+  /// What a block gets.
+  struct Rows {
+    /// `[rows, hidden]`.
+    var x: Matrix
+    /// Of each row's output.
+    var weights: [Float]
+    /// Of each row among all.
+    var tokens: [Int]
+  }
+
+  private var values: [GatedBlock: [Float]] = [:]
+  private var weights: [GatedBlock: [Float]] = [:]
+  private var tokens: [GatedBlock: [Int]] = [:]
+  /// Tokens of the batches before, and of this one each expert's.
+  private var batchStart = 0
+  private var routed: [[Int]] = []
 
   var wantsAllTokens: Bool { false }
+
+  func observe(_ routing: Routing) {
+    routed = routing.tokensByExpert
+  }
 
   func observe(
     _ site: InputSite, _ x: UnsafePointer<Float>, rows count: Int, columns: Int, weights: [Float]?
   ) {
     guard case .gateUp(let block) = site else { return }
-    let values = UnsafeBufferPointer(start: x, count: count * columns)
-    rows[block, default: ([], [])].x.append(contentsOf: values)
-    rows[block]?.weights.append(
-      contentsOf: weights ?? [Float](repeating: 1, count: count))
+    values[block, default: []] += UnsafeBufferPointer(start: x, count: count * columns)
+    self.weights[block, default: []] += weights ?? [Float](repeating: 1, count: count)
+    let indices = block.expert.map { routed[$0] } ?? Array(0..<count)
+    tokens[block, default: []] += indices.map { batchStart + $0 }
   }
 
-  func observe(moeOutput y: UnsafePointer<Float>, rows: Int, columns: Int) {}
-  func observe(_ routing: Routing) {}
+  func observe(moeOutput y: UnsafePointer<Float>, rows: Int, columns: Int) { batchStart += rows }
 
   /// nil for an expert without tokens.
-  func rows(of block: GatedBlock) -> (x: Matrix, weights: [Float])? {
-    rows[block].map { x, weights in
-      (Matrix(rows: weights.count, columns: x.count / weights.count, storage: x), weights)
-    }
+  func rows(of block: GatedBlock) -> Rows? {
+    guard let values = values[block], let weights = weights[block], let tokens = tokens[block]
+    else { return nil }
+    let x = Matrix(
+      rows: weights.count, columns: values.count / weights.count, storage: values)
+    return Rows(x: x, weights: weights, tokens: tokens)
   }
 }
 
@@ -42,22 +62,20 @@ struct OutputErrors {
   private let layer: Int
   private let checkpoint: Checkpoint
   private let precision: Precision
-  private let rows: (x: Matrix, weights: [Float])?
+  private let rows: ExpertInputs.Rows?
   /// E(x); nil without tokens.
   private let exact: Matrix?
 
-  /// nil if ε is not asked for.
-  init?(
-    _ block: GatedBlock, layer: Int, of inputs: ExpertInputs, _ options: ExpertMeasurement
+  init(
+    _ block: GatedBlock, layer: Int, of inputs: ExpertInputs, checkpoint: Checkpoint,
+    precision: Precision
   ) throws {
-    guard let sample = options.expertOutput else { return nil }
-    (self.block, self.layer, checkpoint) = (block, layer, options.checkpoint)
-    precision = sample.precision
+    (self.block, self.layer, self.checkpoint) = (block, layer, checkpoint)
+    self.precision = precision
     rows = inputs.rows(of: block)
     exact = try rows.map {
-      try GatedBlockPass(
-        block, layer: layer, source: options.checkpoint, precision: sample.precision
-      ).outputs(of: $0.x)
+      try GatedBlockPass(block, layer: layer, source: checkpoint, precision: precision)
+        .outputs(of: $0.x)
     }
   }
 
@@ -67,20 +85,70 @@ struct OutputErrors {
   /// - Returns: ‖MoE(x) - MoE(x; rounded)‖_F; 0 for an expert that no token goes to.
   /// - Throws: What reading weights throws.
   func error(of rounded: [(module: LinearModule, weights: Matrix)]) throws -> Double {
+    try squares(of: rounded) { _, square in square }.squareRoot()
+  }
+
+  /// The error of some matrices under the slopes at the MoE's output.
+  ///
+  /// - Parameters:
+  ///   - rounded: Matrices of the block and what takes their place.
+  ///   - slopes: g, `[tokens, hidden]` of all tokens.
+  /// - Returns: Σ (g · w · (E(x) - Ê(x)))² / N, element by element.
+  /// - Throws: What reading weights throws.
+  func loss(
+    of rounded: [(module: LinearModule, weights: Matrix)], under slopes: Matrix
+  ) throws -> Double {
+    let sum = try squares(of: rounded) { element, square in
+      let slope = Double(slopes[element.token, element.channel])
+      return slope * slope * square
+    }
+    return sum / Double(max(slopes.rows, 1))
+  }
+
+  /// Σ over the block's tokens of w² Σ over channels of `term`, which gets (E(x) - Ê(x))².
+  private func squares(
+    of rounded: [(module: LinearModule, weights: Matrix)],
+    _ term: ((token: Int, channel: Int), Double) -> Double
+  ) throws -> Double {
     guard let rows, let exact else { return 0 }
     let source = RoundedWeights(
       checkpoint: checkpoint,
       rounded: Dictionary(uniqueKeysWithValues: rounded.map { ($0.module.tensor, $0.weights) }))
     let difference = try GatedBlockPass(block, layer: layer, source: source, precision: precision)
       .outputs(of: rows.x).minus(exact)
-    var squares = 0.0
+    var sum = 0.0
     for (row, weight) in rows.weights.enumerated() {
-      let start = row * difference.columns
-      let square = difference.storage[start..<start + difference.columns]
-        .reduce(0) { $0 + Double($1) * Double($1) }
-      squares += Double(weight) * Double(weight) * square
+      var ofRow = 0.0
+      for channel in 0..<difference.columns {
+        let value = Double(difference[row, channel])
+        ofRow += term((rows.tokens[row], channel), value * value)
+      }
+      sum += Double(weight) * Double(weight) * ofRow
     }
-    return squares.squareRoot()
+    return sum
+  }
+}
+
+/// The slopes at a layer's output on the tokens of a gradient, and what its MLPs get there.
+struct LayerOutputSlopes {
+  let inputs: ExpertInputs
+  /// `[tokens, hidden]`.
+  let slopes: Matrix
+}
+
+extension GradientFolder {
+  /// A pass over the tokens of the gradient, in the precision that it was computed in.
+  func forwardPass(through checkpoint: Checkpoint) throws -> ForwardPass {
+    try ForwardPass(sequences(), source: checkpoint, precision: .f32)
+  }
+
+  /// Sends a pass through a layer.
+  func slopes(layer: Int, of pass: ForwardPass) throws -> LayerOutputSlopes {
+    let inputs = ExpertInputs()
+    try pass.runLayer(layer, tap: inputs)
+    return LayerOutputSlopes(
+      inputs: inputs,
+      slopes: try outputSlopes(layer: layer, hidden: pass.source.configuration.hiddenSize))
   }
 }
 

@@ -16,4 +16,20 @@ enum CalibrationFolder {
     }
     return url
   }
+
+  /// A folder that `assay gradients` wrote.
+  ///
+  /// - Parameter path: What was given.
+  /// - Returns: The folder.
+  /// - Throws: ``UnusableArgument`` if it is none.
+  static func gradients(_ path: String) throws(UnusableArgument) -> GradientFolder {
+    let url = URL(filePath: path)
+    guard FileManager.default.fileExists(atPath: GradientFolder.sampleURL(url).path) else {
+      throw UnusableArgument(
+        "\(path) holds no gradients: there is no "
+          + "\(GradientFolder.sampleURL(url).lastPathComponent) in it; name a folder that "
+          + "`assay gradients` wrote.")
+    }
+    return GradientFolder(url)
+  }
 }

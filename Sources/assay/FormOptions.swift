@@ -18,8 +18,12 @@ struct FormOptions: ParsableArguments {
   @Option(help: "rtn, gptq: groups of each matrix: output-channel, or adaptive (AdaDim).")
   var axis = AxisChoice.outputChannel
 
-  @Option(help: "What an error of a weight costs, for codebooks and sensitive values.")
-  var importance = ImportanceSource.hessian
+  @Option(
+    help: """
+      What an error of a weight costs, for codebooks and sensitive values: fisher (with --gradients \
+      the default), hessian or none.
+      """)
+  var importance: ImportanceSource?
 
   @Option(help: "squeezellm: optimal, or lloyd as published.")
   var clustering = QuantizerParameters.Codebooks.Clustering.optimal

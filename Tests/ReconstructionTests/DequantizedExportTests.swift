@@ -34,21 +34,6 @@ struct DequantizedExportTests {
     return target
   }
 
-  private func logits(
-    _ folder: URL, _ model: TinyMixtral, _ precision: Precision
-  ) throws -> [Float] {
-    let source = try ModelFolder(folder).weights
-    let pass = try ForwardPass(
-      [Array(model.tokens.prefix(40))], source: source, precision: precision)
-    try pass.runLayers()
-    var result: [Float] = []
-    try pass.forEachLogits { _, rows, logits in
-      result += UnsafeBufferPointer(
-        start: logits, count: rows * source.configuration.vocabularySize)
-    }
-    return result
-  }
-
   @Test(
     "every weight is the dequantized one, rounded once; all else has its bytes",
     arguments: StoredFormQuantizerTests.methods)
@@ -76,19 +61,19 @@ struct DequantizedExportTests {
   }
 
   @Test(
-    "logits are, to the last digit, those of the quantized folder in the arithmetic of the export",
+    "logits are, to the last digit, those of the quantized folder with its weights rounded likewise",
     arguments: StoredFormQuantizerTests.methods)
   func logits(method: QuantizationMethod) throws {
     let model = try TinyMixtral()
     let folder = try Self.quantized(method, model)
-    for (type, precision, name) in [
-      (DequantizedExport.Precision.bf16, Precision.bf16, "bf16"), (.f32, .f32, "f32"),
-    ] {
-      let exported = try Self.exported(folder, type, model, name: name)
-      let expected = try logits(folder, model, precision)
-      #expect(try logits(exported, model, precision) == expected, "\(name)")
-      #expect(!expected.contains { !$0.isFinite })
-    }
+    let quantized = try QuantizedCheckpoint(folder)
+    let full = try Checkpoint(try Self.exported(folder, .f32, model, name: "f32"))
+    let expected = try model.logits(of: quantized)
+    #expect(!expected.contains { !$0.isFinite })
+    #expect(try model.logits(of: full) == expected)
+    let half = try Checkpoint(try Self.exported(folder, .bf16, model, name: "bf16"))
+    #expect(
+      try model.logits(of: half) == model.logits(of: RoundedWeights(quantized: quantized)))
   }
 
   @Test("shards hold what the single file holds, and none is larger than asked for")
@@ -110,6 +95,29 @@ struct DequantizedExportTests {
         try sharded.withBytes(of: name) { Array($0) } == single.withBytes(of: name) { Array($0) })
     }
   }
+}
+
+/// A quantized folder whose dequantized weights are rounded to bfloat16, as products in bfloat16 read
+/// them.
+private struct RoundedWeights: WeightSource {
+  let quantized: QuantizedCheckpoint
+
+  var configuration: ModelConfiguration { quantized.configuration }
+
+  func matrix(_ name: String, rows: Int, columns: Int) throws -> Matrix {
+    var matrix = try quantized.matrix(name, rows: rows, columns: columns)
+    guard try quantized.stored(name) != nil else { return matrix }
+    matrix.storage = HalfPrecision.bfloat16(matrix.storage).map {
+      Float(bitPattern: UInt32($0) << 16)
+    }
+    return matrix
+  }
+
+  func vector(_ name: String, count: Int) throws -> [Float] {
+    try quantized.vector(name, count: count)
+  }
+
+  func releasePages(of name: String) { quantized.releasePages(of: name) }
 }
 
 /// Runs only where the environment variable ASSAY_TRANSFORMERS names a Python with transformers.

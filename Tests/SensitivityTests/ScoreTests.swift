@@ -205,11 +205,9 @@ struct MeasurementRefusalTests {
         "experts", of: "granularity", allowed: ["layer", "expert", "projection"])
     ) { try ExpertMeasurement.Granularity(named: "experts") }
     #expect(try ExpertMeasurement.Granularity(named: "projection") == .projection)
-    #expect(throws: MeasurementError.gradientScale) {
-      try ExpertMeasurement.Scale(named: "gradient")
-    }
     #expect(
-      throws: MeasurementError.unknownName("x", of: "scale", allowed: ["none", "relative"])
+      throws: MeasurementError.unknownName(
+        "x", of: "scale", allowed: ["none", "relative", "gradient"])
     ) { try ExpertMeasurement.Scale(named: "x") }
     let (model, folder) = (try TinyMixtral(), try TemporaryFolder())
     var measurement = measurement(model, try model.calibrate(tokens: 20, in: folder))

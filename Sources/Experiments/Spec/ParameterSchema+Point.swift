@@ -126,13 +126,15 @@ extension ParameterGroup {
     ParameterField(
       "sensitivity", .choice(Sensitivity.allCases.map(\.rawValue)), .optional,
       "Losses that are minimized in the place of the base loss; hawq-ilp and pmq have their own. "
-        + "expert-output is measured on the calibration's windows."),
+        + "expert-output, and fisher and fisher-condition from a gradient, are measured on the "
+        + "calibration's windows."),
     ParameterField(
       "error", .choice(["rtn", "gptq"]), .defaulting("rtn"),
       "Whose rounding error the losses are made of."),
     ParameterField(
       "scale", .choice(ExpertMeasurement.Scale.allCases.map(\.rawValue)), .defaulting("relative"),
-      "What makes losses of layers comparable."),
+      "What makes losses of layers comparable; gradient: what the model's loss loses by the error of "
+        + "an expert's output, to second order."),
     ParameterField(
       "factors", .group(factors), .defaulting([:]),
       "Exponents of (n/N)^frequency · mean(w)^routingWeight on the base loss."),

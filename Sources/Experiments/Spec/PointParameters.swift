@@ -119,6 +119,7 @@ extension PointParameters {
       }
     }
     try check(neurons: allocation, at: pointer)
+    try allocation.checkGradients(at: pointer)
     if let floor = allocation.floor, let ceiling = allocation.ceiling, floor > ceiling {
       throw SpecError(
         .invalid("The floor is above the ceiling."), at: pointer.appending("floor"))
@@ -316,7 +317,7 @@ public struct QuantizerParameters: Codable, Sendable, Equatable {
   public var outliers: Outliers?
   /// nil: output channels.
   public var axis: AxisChoice?
-  /// nil: of the Hessian.
+  /// nil: the Fisher diagonal.
   public var importance: ImportanceSource?
   public var codebooks: Codebooks?
 }

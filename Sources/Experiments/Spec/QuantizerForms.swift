@@ -73,7 +73,7 @@ extension ParameterGroup {
       "adaptive: groups of inputs or of outputs, matrix by matrix (AdaDim); else output-channel."),
     ParameterField(
       "importance", .choice(ImportanceSource.allCases.map(\.rawValue)), .optional,
-      "What an error of a weight costs, for codebooks and sensitive values; hessian if left out."),
+      "What an error of a weight costs, for codebooks and sensitive values; fisher if left out."),
     ParameterField(
       "codebooks", .group(codebooks), .optional, "squeezellm: how codebooks are made."),
   ]

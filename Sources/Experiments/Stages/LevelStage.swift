@@ -31,6 +31,8 @@ struct LevelStage: Sendable {
     stage.epoch = 1000 * Self.epoch + QuantizeStage.epoch
     stage.inputs["plan"] = nil
     stage.body = { [quantize, level, blockSize] context in
+      var quantize = quantize
+      quantize.gradients = context.inputs["gradients"]
       try quantize.write(
         level: level, blockSize: blockSize, calibration: context.inputs["calibration"],
         to: context)

@@ -1,4 +1,5 @@
 import BitAllocation
+import Calibration
 import Checkpoints
 import Foundation
 import JSON
@@ -41,6 +42,8 @@ public struct MeasureStage: Sendable {
   /// Whose windows the errors of experts' outputs, and predictors of importance, are made of; nil:
   /// there are none.
   public var outputs: CalibrateStage?
+  /// Whether it reads the stage of gradients.
+  var readsGradients = false
 
   public init(model: URL, options: Options, outputs: CalibrateStage? = nil) {
     (self.model, self.options, self.outputs) = (model, options, outputs)
@@ -50,6 +53,7 @@ public struct MeasureStage: Sendable {
   func stage(readsCalibration: Bool) throws -> Stage {
     var inputs = ["model": try StageSource.model(model)]
     if readsCalibration { inputs["calibration"] = .stage(CalibrateStage.name) }
+    if readsGradients { inputs["gradients"] = .stage(GradientStage.name) }
     var parameters = options.json
     if let outputs {
       parameters["outputs"] = .object(outputs.parameters)
@@ -67,6 +71,7 @@ public struct MeasureStage: Sendable {
       }
       var measurement = options.measurement(checkpoint)
       measurement.calibration = context.inputs["calibration"]
+      measurement.gradients = context.inputs["gradients"].map(GradientFolder.init)
       if let outputs {
         let sample = try outputs.expertOutputSample()
         if options.required.contains(.expertOutput) { measurement.expertOutput = sample }

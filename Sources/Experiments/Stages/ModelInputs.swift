@@ -23,7 +23,7 @@ struct ModelInputs {
   private mutating func check(_ point: PointParameters) -> [InputProblem] {
     problems = []
     checkModel(point)
-    if let calibration = point.calibration, point.readsCalibration {
+    if let calibration = point.calibration, point.drawsCalibration {
       let pointer = JSONPointer(["calibration"])
       checkContext(calibration.context, of: point, at: pointer.appending("context"))
       for corpus in calibration.corpus {

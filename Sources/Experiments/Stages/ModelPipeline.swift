@@ -37,15 +37,17 @@ public struct ModelPipeline: Pipeline {
       seed: calibration.seed(stream: seeds[.calibration] ?? 0))
     if readsCalibration { stages.append(try calibrate.stage()) }
     let method = quantizer.quantizationMethod
+    if let gradients = parameters.gradientOptions {
+      stages.append(try GradientStage(windows: calibrate, options: gradients).stage())
+    }
     let summed = parameters.summedTable(calibrate, allocation.measureOptions(method))
     if let summed { stages += try summed.stages(model: model) }
     if summed == nil {
-      stages.append(
-        try MeasureStage(
-          model: model, options: allocation.measureOptions(method),
-          outputs: allocation.readsTokens ? calibrate : nil
-        )
-        .stage(readsCalibration: readsCalibration))
+      var measure = MeasureStage(
+        model: model, options: allocation.measureOptions(method),
+        outputs: allocation.readsTokens ? calibrate : nil)
+      measure.readsGradients = allocation.gradientOptions != nil
+      stages.append(try measure.stage(readsCalibration: readsCalibration))
     }
     let quantize = QuantizeStage(
       model: model, method: method, attentionBits: try budget.attentionBits(),
@@ -87,7 +89,7 @@ public struct ModelPipeline: Pipeline {
 
   public func seedStreams(for parameters: PointParameters) -> Set<SeedStream> {
     var streams: Set<SeedStream> = []
-    if parameters.readsCalibration || parameters.allocation?.calibrationTexts != nil {
+    if parameters.drawsCalibration || parameters.allocation?.calibrationTexts != nil {
       streams.insert(.calibration)
     }
     if parameters.quantizer != nil, parameters.allocation?.readsSeed ?? false {
@@ -114,6 +116,18 @@ extension PointParameters {
     guard let quantizer, let allocation else { return false }
     return quantizer.quantizationMethod.readsCalibration || structure != nil
       || allocation.readsCalibration && allocation.calibrationTexts == nil
+  }
+}
+
+extension PointParameters {
+  /// Whether any stage of this point draws windows of the calibration's text.
+  var drawsCalibration: Bool { readsCalibration || gradientOptions != nil }
+
+  /// What stages need of the gradient; nil if nothing.
+  var gradientOptions: GradientWriter.Options? {
+    let table = allocation?.gradientOptions
+    guard quantizer?.quantizationMethod.readsFisher ?? false else { return table }
+    return GradientWriter.Options(fisher: true, outputSlopes: table?.outputSlopes ?? false)
   }
 }
 
@@ -150,7 +164,7 @@ extension QuantizerParameters {
         groupSize: groupSize, symmetric: symmetric,
         rangeSearch: range == .mse ? RangeSearch() : nil, scaleRounding: scaleRounding,
         symmetricRange: symmetricRange),
-      outliers: outliers?.rule, axis: axis ?? .outputChannel, importance: importance ?? .hessian)
+      outliers: outliers?.rule, axis: axis ?? .outputChannel, importance: importance ?? .fisher)
   }
 }
 

@@ -1,10 +1,12 @@
 import BitAllocation
+import Calibration
 import Checkpoints
 import Foundation
 import JSON
 import MoEModels
 import Quantization
 import Reconstruction
+import Tensors
 
 /// plan + base quantizer → packed checkpoint and a report for every module.
 public struct QuantizeStage: Sendable {
@@ -16,6 +18,8 @@ public struct QuantizeStage: Sendable {
   public var attentionBits: Int
   /// If given, Hessians are taken of the quantized stream of this calibration's sample.
   public var stream: CalibrateStage?
+  /// Folder of gradients, for methods that read the Fisher diagonal.
+  public var gradients: URL?
   /// Whether plans have half levels, mixes or slices, whose neurons calibration ranks.
   public var ranksNeurons: Bool
 
@@ -58,10 +62,13 @@ public struct QuantizeStage: Sendable {
     } else if method.readsCalibration || ranksNeurons {
       inputs["calibration"] = .stage(CalibrateStage.name)
     }
+    if method.readsFisher { inputs["gradients"] = .stage(GradientStage.name) }
     return Stage(
       name: Self.name, epoch: Self.epoch, parameters: .object(parameters), inputs: inputs
     ) { context in
-      try write(
+      var stage = self
+      stage.gradients = context.inputs["gradients"]
+      try stage.write(
         plan: context.input("plan").appending(path: StageFile.plan),
         calibration: context.inputs["calibration"], to: context)
     }
@@ -122,7 +129,8 @@ public struct QuantizeStage: Sendable {
         precision: stream.precision)
     }
     let reports = try ModelQuantizer(
-      checkpoint, method: method, calibration: calibration, stream: quantizedStream, level: level
+      checkpoint, method: method, calibration: calibration, stream: quantizedStream,
+      fisher: fisher, level: level
     ).write(to: context.directory) {
       context.progress(Double($0) / Double($1), "layer \($0) of \($1)")
     }
@@ -134,6 +142,13 @@ public struct QuantizeStage: Sendable {
 }
 
 extension QuantizeStage {
+  /// The Fisher diagonal of a module; nil without gradients.
+  private var fisher: (@Sendable (LinearModule) throws -> Matrix)? {
+    guard let gradients else { return nil }
+    let diagonal = FisherDiagonal(gradients)
+    return { module in try diagonal.diagonal(of: module) }
+  }
+
   /// What was done to each module of a folder that this stage wrote.
   ///
   /// - Throws: ``QuantizeStageError/unreadableModules(path:)``.

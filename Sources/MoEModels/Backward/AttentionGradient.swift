@@ -39,6 +39,7 @@ struct AttentionGradient {
   /// - Parameters:
   ///   - x: Normalized residual stream, `[tokens, hidden]`.
   ///   - lengths: Of the sequences.
+  /// - Returns: The output and what the way back needs.
   func record(of x: Matrix, lengths: [Int]) -> Record {
     let (positions, dimension) = (Self.positions(lengths), attention.dimension)
     let q = query.record(of: x, positions: positions, dimension: dimension)
@@ -87,6 +88,10 @@ extension Matrix {
   /// self += other.
   mutating func add(_ other: Matrix) {
     precondition(storage.count == other.storage.count, "shapes differ")
-    for index in storage.indices { storage[index] += other.storage[index] }
+    storage.withUnsafeMutableBufferPointer { sum in
+      other.storage.withUnsafeBufferPointer { other in
+        for index in sum.indices { sum[index] += other[index] }
+      }
+    }
   }
 }

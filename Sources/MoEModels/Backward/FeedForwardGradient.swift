@@ -26,6 +26,7 @@ struct FeedForwardGradient {
   /// - Parameters:
   ///   - x: Normalized residual stream, `[tokens, hidden]`.
   ///   - y: The output is added to it.
+  /// - Returns: What the way back needs.
   func record(of x: Matrix, addingTo y: inout Matrix) -> Record {
     switch kind {
     case .dense(let mlp):

@@ -31,6 +31,7 @@ struct GatedGradient {
   ///   - x: Normalized residual stream of all tokens, `[tokens, hidden]`.
   ///   - routed: Token and weight of each row that comes here.
   ///   - y: The output is added to it.
+  /// - Returns: What the way back needs.
   func record(
     of x: Matrix, routed: [Routing.Assignment], addingTo y: inout Matrix
   ) -> Record {
@@ -89,11 +90,23 @@ struct GatedGradient {
     of slope: Matrix, _ gate: Matrix, _ up: Matrix
   ) -> (gate: Matrix, up: Matrix) {
     var (byGate, byUp) = (slope, slope)
-    for index in slope.storage.indices {
-      let (g, u, d) = (gate.storage[index], up.storage[index], slope.storage[index])
-      let sigmoid = 1 / (1 + expf(-g))
-      byUp.storage[index] = d * g * sigmoid
-      byGate.storage[index] = d * u * sigmoid * (1 + g * (1 - sigmoid))
+    gate.storage.withUnsafeBufferPointer { gate in
+      up.storage.withUnsafeBufferPointer { up in
+        byGate.storage.withUnsafeMutableBufferPointer { byGate in
+          byUp.storage.withUnsafeMutableBufferPointer { byUp in
+            // SAFETY: every chunk reads and writes its own elements.
+            nonisolated(unsafe) let (gate, up, byGate, byUp) = (gate, up, byGate, byUp)
+            forEachChunk(of: byGate.count, size: 1 << 13) { range in
+              for index in range {
+                let (g, u, d) = (gate[index], up[index], byUp[index])
+                let sigmoid = 1 / (1 + expf(-g))
+                byUp[index] = d * g * sigmoid
+                byGate[index] = d * u * sigmoid * (1 + g * (1 - sigmoid))
+              }
+            }
+          }
+        }
+      }
     }
     return (byGate, byUp)
   }

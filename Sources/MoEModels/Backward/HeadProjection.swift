@@ -35,6 +35,7 @@ struct HeadProjection {
   ///   - x: Normalized residual stream, `[tokens, hidden]`.
   ///   - positions: Of every token in its sequence.
   ///   - dimension: Channels of a head.
+  /// - Returns: What heads read, and what the way back needs.
   func record(of x: Matrix, positions: [Int], dimension: Int) -> Record {
     let projected = linear.outputs(of: x)
     let normalized = normalization?.outputs(of: projected) ?? projected

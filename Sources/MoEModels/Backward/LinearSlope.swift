@@ -38,16 +38,3 @@ public struct LayerSlopes: Sendable {
   /// With respect to the weights of its normalizations, by name.
   public var norms: [String: [Float]] = [:]
 }
-
-/// Why no gradient of a model can be had.
-public enum BackwardError: Error, Equatable, CustomStringConvertible {
-  case latentAttention(layer: Int)
-
-  public var description: String {
-    switch self {
-    case .latentAttention(let layer):
-      "Layer \(layer) has latent attention (DeepSeek-V2), for which no backward pass is written; "
-        + "gradients, Fisher information and OmniQuant are for grouped-query attention."
-    }
-  }
-}

@@ -27,25 +27,39 @@ extension RMSNorm {
     let rows = x.storage.count / width
     var input = Matrix(rows: x.rows, columns: x.columns)
     var weightSlope = [Float](repeating: 0, count: width)
-    weight.withUnsafeBufferPointer { w in
-      for row in 0..<rows {
-        let range = row * width..<(row + 1) * width
-        x.storage[range].withUnsafeBufferPointer { x in
-          slope.storage[range].withUnsafeBufferPointer { g in
-            guard let start = x.baseAddress else { return }
-            let mean = VectorMath.sumOfSquares(start, count: width) / Float(width)
-            let factor = 1 / (mean + epsilon).squareRoot()
-            var dot: Float = 0
-            for i in 0..<width { dot += x[i] * w[i] * g[i] }
-            let shared = factor * factor * factor * dot / Float(width)
-            for i in 0..<width {
-              input.storage[range.lowerBound + i] = factor * w[i] * g[i] - shared * x[i]
-              weightSlope[i] += factor * x[i] * g[i]
+    x.storage.withUnsafeBufferPointer { x in
+      slope.storage.withUnsafeBufferPointer { g in
+        input.storage.withUnsafeMutableBufferPointer { target in
+          weightSlope.withUnsafeMutableBufferPointer { weightSlope in
+            guard let x = x.baseAddress, let g = g.baseAddress, let target = target.baseAddress
+            else { return }
+            for row in 0..<rows {
+              let start = row * width
+              addSlopes(x + start, g + start, to: target + start, weightSlope)
             }
           }
         }
       }
     }
     return (input, weightSlope)
+  }
+
+  /// One part of ``slopes(of:at:)``.
+  private func addSlopes(
+    _ x: UnsafePointer<Float>, _ g: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>,
+    _ weightSlope: UnsafeMutableBufferPointer<Float>
+  ) {
+    let width = weight.count
+    weight.withUnsafeBufferPointer { w in
+      let mean = VectorMath.sumOfSquares(x, count: width) / Float(width)
+      let factor = 1 / (mean + epsilon).squareRoot()
+      var dot: Float = 0
+      for i in 0..<width { dot += x[i] * w[i] * g[i] }
+      let shared = factor * factor * factor * dot / Float(width)
+      for i in 0..<width {
+        target[i] = factor * w[i] * g[i] - shared * x[i]
+        weightSlope[i] += factor * x[i] * g[i]
+      }
+    }
   }
 }

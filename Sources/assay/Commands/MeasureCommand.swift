@@ -11,7 +11,7 @@ struct MeasureCommand: ParsableCommand {
     discussion: """
       Units are experts, their projections, layers, or neurons. Losses and routing scores need a calibration;
       weight outliers do not. Every level carries, beside its base loss, what other sensitivities
-      (second-order, hawq-trace, weight-mse, output, pmq) make of it.
+      (second-order, hawq-trace, weight-mse, output, pmq; with --gradients also fisher) make of it.
 
       Examples:
         assay measure models/mixtral --calibration calib --out table.h5
@@ -27,6 +27,9 @@ struct MeasureCommand: ParsableCommand {
 
   @Option(help: "Folder that `assay calibrate` wrote.", completion: .directory)
   var calibration: String?
+
+  @Option(help: "Folder that `assay gradients` wrote.", completion: .directory)
+  var gradients: String?
 
   @Option(
     help: """
@@ -47,7 +50,7 @@ struct MeasureCommand: ParsableCommand {
   @Option(help: "Whose rounding error makes the losses: rtn or gptq.")
   var error = WeightError.rtn
 
-  @Option(help: "What makes losses of layers comparable: relative or none.")
+  @Option(help: "What makes losses of layers comparable: relative, none, or gradient.")
   var scale = ExpertMeasurement.Scale.relative
 
   @Option(help: "α of (n/N)^α on the base loss.")
@@ -111,11 +114,12 @@ struct MeasureCommand: ParsableCommand {
       throw ValidationError("--out \(out): tables of neurons are arrays; name a file in .h5.")
     }
     guard error == .rtn, attention == .none, scale == .relative, frequencyExponent == 0,
-      weightExponent == 0, outputText == nil
+      weightExponent == 0, outputText == nil, gradients == nil
     else {
       throw ValidationError(
         "--granularity neuron measures the second-order loss of rounding to nearest on the relative "
-          + "scale, without attention; leave --error, --attention, --scale, --output-text and exponents out."
+          + "scale, without attention; leave --error, --attention, --scale, --output-text, --gradients and "
+          + "exponents out."
       )
     }
   }
@@ -147,6 +151,7 @@ struct MeasureCommand: ParsableCommand {
     }
     var measurement = options.measurement(checkpoint)
     measurement.calibration = calibration
+    measurement.gradients = try gradients.map(CalibrationFolder.gradients)
     if let outputText {
       let tokens = try sample.stage(
         model: URL(filePath: model), text: URL(filePath: outputText), window: window,

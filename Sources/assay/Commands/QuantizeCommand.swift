@@ -26,7 +26,7 @@ struct QuantizeCommand: ParsableCommand {
 
       Examples:
         assay quantize models/mixtral --plan plan.json --calibration calib --out mixtral-2.5bit
-        assay quantize models/mixtral --plan plan.json --calibration calib --method squeezellm \\
+        assay quantize models/mixtral --plan plan.json --gradients gradients --method squeezellm \\
           --sensitive 0.0005 --range-outliers 0.004 --out mixtral-sparse
         assay quantize models/mixtral --plan plan.json --hessian-stream quantized \\
           --text c4.txt --sequences 128 --context 2048 --sampling gptq --out mixtral-gptq
@@ -53,6 +53,11 @@ struct QuantizeCommand: ParsableCommand {
     help: "Folder that `assay calibrate` wrote: gptq's Hessians, and ranks of neurons.",
     completion: .directory)
   var calibration: String?
+
+  @Option(
+    help: "Folder that `assay gradients` wrote: the Fisher diagonal of --importance fisher.",
+    completion: .directory)
+  var gradients: String?
 
   @Option(help: "GPTQ: inputs behind the Hessians: full-precision or quantized.")
   var hessianStream = HessianStream.fullPrecision
@@ -102,6 +107,9 @@ struct QuantizeCommand: ParsableCommand {
   }
 
   private func checkHessians() throws {
+    guard gradients != nil || !quantizationMethod.readsFisher else {
+      throw ValidationError("--importance fisher needs --gradients; `assay gradients` writes them.")
+    }
     switch (method, hessianStream) {
     case (.rtn, .fullPrecision), (.squeezellm, .fullPrecision):
       guard calibration != nil || !quantizationMethod.readsCalibration else {
@@ -143,17 +151,18 @@ struct QuantizeCommand: ParsableCommand {
       }
     return QuantizationMethod(
       solver: solver, grids: grids.family, outliers: forms.outliers, axis: forms.axis,
-      importance: forms.importance)
+      importance: forms.importance ?? (gradients == nil ? .hessian : .fisher))
   }
 
   func run() throws {
-    let stage = QuantizeStage(
+    var stage = QuantizeStage(
       model: URL(filePath: model), method: quantizationMethod, attentionBits: attentionBits,
       stream: text.map {
         sample.stage(
           model: URL(filePath: model), text: URL(filePath: $0), window: window,
           routingWeighted: routingWeighted, precision: compute.precision)
       })
+    stage.gradients = try gradients.map { try CalibrationFolder.gradients($0).url }
     let calibration = try calibration.map(CalibrationFolder.url)
     try SingleStage.write(to: URL(filePath: out)) { context in
       let reports = try stage.write(
