@@ -35,7 +35,7 @@ final class RecountTests {
     let file = folder.appending(path: "out-\(UUID())")
     var command = try AssayCommand.parseAsRoot(
       line.split(separator: " ").map {
-        $0.replacing("MODEL", with: Self.model.path).replacing("FOLDER", with: folder.path)
+        String($0).replacing("MODEL", with: Self.model.path).replacing("FOLDER", with: folder.path)
       })
     let descriptor = open(file.path, O_WRONLY | O_CREAT, 0o644)
     try #require(descriptor >= 0)

@@ -21,7 +21,8 @@ import Testing
       try refusal("", base: base) == """
         /base/quantizer/groupSzie: Unknown key "groupSzie"; did you mean "groupSize"? \
         Allowed here: method, groupSize, symmetric, range, symmetricRange, scaleRounding, damping, \
-        actOrder, groupScales, blockSize, minimumTokens, hessianStream, routingWeighted.
+        actOrder, groupScales, blockSize, minimumTokens, hessianStream, routingWeighted, outliers, \
+        axis, importance, codebooks.
         """)
   }
 
