@@ -100,7 +100,8 @@ let package = Package(
     .testTarget(name: "SensitivityTests", dependencies: ["Sensitivity"]),
     .testTarget(name: "ReconstructionTests", dependencies: ["Reconstruction"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], exclude: ["Golden"]),
-    .testTarget(name: "ExperimentsTests", dependencies: ["JSON", "Experiments"]),
+    .testTarget(
+      name: "ExperimentsTests", dependencies: ["JSON", "Experiments"], exclude: ["Golden"]),
     .testTarget(name: "CommandTests", dependencies: ["assay"]),
     .testTarget(name: "ReportsTests", dependencies: ["JSON", "Reports"]),
   ],

@@ -1,0 +1,171 @@
+public import Checkpoints
+public import Evaluation
+public import Foundation
+import HDF5
+public import JSON
+public import MoEModels
+public import Tensors
+
+extension EvaluateStage {
+  /// A task whose definition is data, with its rows.
+  public struct DefinedTask: Sendable {
+    public var name: String
+    public var definition: TaskDefinition
+    /// Folder of rows, or their file.
+    public var rows: URL
+    /// Items from the start; nil: all.
+    public var limit: Int?
+
+    public init(name: String, definition: TaskDefinition, rows: URL, limit: Int? = nil) {
+      self.name = name
+      self.definition = definition
+      self.rows = rows
+      self.limit = limit
+    }
+
+    init(name: String, _ task: DefinedTaskParameters, of point: PointParameters) throws {
+      var definition = try TaskDefinition(point.url(task.definition))
+      if let shots = task.fewShot { definition = try definition.withShots(shots) }
+      self.init(
+        name: name, definition: definition,
+        rows: task.rows.map(point.url) ?? definition.usualRows, limit: task.limit)
+    }
+
+    /// The items that are asked.
+    ///
+    /// - Returns: At least one.
+    /// - Throws: ``TaskError``.
+    public func items() throws -> [TaskItem] {
+      let all = try definition.items(in: rows)
+      return limit.map { Array(all.prefix($0)) } ?? all
+    }
+
+    /// What the stage reads of it.
+    var inputs: [String: StageSource] {
+      var inputs = ["rows.\(name)": StageSource.file(definition.rowsURL(in: rows))]
+      inputs["examples.\(name)"] = definition.examplesURL(in: rows).map { .file($0) }
+      return inputs
+    }
+
+    /// What decides its numbers besides the inputs, as it enters the stage's key.
+    var parameters: JSONValue { parameters(rows: "input", examples: "input") }
+
+    private func parameters(rows: String, examples: String?) -> JSONValue {
+      var object = JSONObject([
+        ("task", definition.identity(rows: rows, examples: examples))
+      ])
+      object["limit"] = limit.map { JSONValue($0) }
+      return .object(object)
+    }
+
+    /// Everything that fixes its numbers, but for the model.
+    ///
+    /// - Parameters:
+    ///   - tokenizer: SHA-256 of tokenizer.json.
+    ///   - precision: Of the forward pass.
+    /// - Returns: What ``MetricDefinition/protocolParameters`` hold.
+    /// - Throws: What reading the rows throws.
+    public func metricParameters(tokenizer: String, precision: Precision) throws -> JSONValue {
+      let examples = try definition.examplesURL(in: rows).map { try Digest.of(file: $0) }
+      let files = parameters(
+        rows: try Digest.of(file: definition.rowsURL(in: rows)), examples: examples)
+      var object = files.objectValue ?? JSONObject()
+      object["compute"] = JSONValue(precision.rawValue)
+      object["tokenizer"] = JSONValue(tokenizer)
+      return .object(object)
+    }
+
+    /// Everything that fixes what the solutions of the rows score, where no model is asked.
+    ///
+    /// - Returns: The definition, the digest of its rows and the limit.
+    /// - Throws: What reading the rows throws.
+    public func solutionParameters() throws -> JSONValue {
+      parameters(rows: try Digest.of(file: definition.rowsURL(in: rows)), examples: nil)
+    }
+
+    /// Asks a model.
+    ///
+    /// - Parameters:
+    ///   - model: Full precision or quantized.
+    ///   - tokenizer: Of the model.
+    ///   - items: Those that were read before; nil reads them.
+    ///   - precision: Of the forward pass.
+    ///   - progress: Fraction done, 0…1.
+    /// - Returns: Every item with its answers.
+    /// - Throws: ``TaskError``, and what the model throws.
+    public func evaluate(
+      _ model: ModelFolder, _ tokenizer: Tokenizer, items: [TaskItem]? = nil,
+      precision: Precision, progress: (Double) -> Void
+    ) throws -> TaskScores {
+      try TaskScores(
+        of: model.weights, task: definition, items: try items ?? self.items(),
+        tokenizer: tokenizer, precision: precision, progress: progress)
+    }
+  }
+
+  /// This stage with the tasks of a point whose definitions are data.
+  func withDefinedTasks(of point: PointParameters) throws -> EvaluateStage {
+    var stage = self
+    stage.definedTasks = try point.evaluation.definedTasks.map {
+      try DefinedTask(name: $0.name, $0.task, of: point)
+    }
+    return stage
+  }
+
+  /// The scope of the mean over a task's groups, each group alike.
+  static func macroScope(of task: String) -> String { "\(task), mean of groups" }
+
+  /// Adds the names of what a point's tasks will give, as far as their definitions can be read.
+  static func addResultNames(
+    of point: PointParameters, to metrics: inout [String: Set<String>]
+  ) {
+    for (name, task) in point.evaluation.definedTasks {
+      guard let definition = try? TaskDefinition(point.url(task.definition)) else { continue }
+      for metric in definition.metrics {
+        metrics[metric.rawValue, default: []].insert(name)
+        if definition.hasGroups { metrics[metric.rawValue]?.insert(macroScope(of: name)) }
+      }
+    }
+  }
+}
+
+extension TaskScores {
+  /// Every metric of the task: over all items alike, and as the mean of groups where it has groups.
+  func metrics(
+    of task: EvaluateStage.DefinedTask, tokenizer: String, precision: Precision
+  ) throws -> [Metric] {
+    let parameters = try task.metricParameters(tokenizer: tokenizer, precision: precision)
+    return task.definition.metrics.flatMap { metric in
+      func result(_ scope: String, _ value: Double) -> Metric {
+        Metric(
+          definition: MetricDefinition(
+            name: metric.rawValue, scope: scope, unit: metric.unit,
+            higherIsBetter: metric.higherIsBetter, protocolParameters: parameters),
+          value: value, items: items.count)
+      }
+      let mean = macroAverage(metric).map { result(EvaluateStage.macroScope(of: task.name), $0) }
+      return [result(task.name, value(metric))] + (mean.map { [$0] } ?? [])
+    }
+  }
+
+  /// Stores every item: its name and group (lines of UTF-8), the answers to its requests, and its
+  /// value in each metric.
+  func write(to file: HDF5Writer, of task: EvaluateStage.DefinedTask) throws {
+    let place = "tasks/\(task.name)"
+    try file.write(Self.lines(items.map(\.id)), to: "\(place)/item")
+    if items.contains(where: { $0.group != nil }) {
+      try file.write(Self.lines(items.map { $0.group ?? "" }), to: "\(place)/group")
+    }
+    try file.write(answers.map { Int64($0.logLikelihoods.count) }, to: "\(place)/requests")
+    try file.write(answers.flatMap(\.logLikelihoods), to: "\(place)/log_likelihood")
+    try file.write(
+      answers.flatMap { $0.isGreedy.map { $0 ? 1 : 0 as UInt8 } }, to: "\(place)/is_greedy")
+    for metric in task.definition.metrics {
+      try file.write(values(metric), to: "\(place)/\(metric.rawValue)")
+    }
+  }
+
+  private static func lines(_ texts: [String]) -> [UInt8] {
+    Array(texts.map { $0.replacing("\n", with: " ") }.joined(separator: "\n").utf8)
+  }
+}
