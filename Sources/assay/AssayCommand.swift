@@ -24,7 +24,7 @@ struct AssayCommand: ParsableCommand {
       EvaluateCommand.self,
       CalibrateCommand.self, MeasureCommand.self, AllocateCommand.self, QuantizeCommand.self,
       CoverageCommand.self, CompareCommand.self, VerifyCommand.self, BenchCommand.self,
-      DoctorCommand.self, ReindexCommand.self,
+      ImportCommand.self, ExportCommand.self, DoctorCommand.self, ReindexCommand.self,
     ])
 
   /// As ArgumentParser's own `main`, with the exit codes of this program.

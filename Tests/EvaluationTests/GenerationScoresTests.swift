@@ -103,26 +103,28 @@ struct GenerationScoresTests {
 @Suite(
   "Real input: HumanEval's own solutions",
   .enabled(
-    if: RealHumanEval.isThere, "shared/data/benchmarks/humaneval.test.jsonl.gz is absent"))
+    if: OfficialRows.areThere, "shared/data/benchmarks/humaneval.test.jsonl.gz is absent"))
 struct RealHumanEval {
-  private static let rows = URL(filePath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent()
-    .appending(path: "../shared/data/benchmarks").standardizedFileURL
-
-  static let isThere = FileManager.default.fileExists(
-    atPath: rows.appending(path: "humaneval.test.jsonl.gz").path)
-
   @Test("164 of 164 pass")
   func canonical() throws {
     let tasks = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().appending(path: "experiments/tasks")
     let task = try TaskDefinition.named("humaneval", in: tasks)
     let scores = try GenerationScores(
-      ofSolutions: task, items: try task.items(in: Self.rows), sandbox: try Sandbox())
+      ofSolutions: task, items: try task.items(in: OfficialRows.folder), sandbox: try Sandbox())
     let failed = zip(scores.items, scores.answers).filter { !$1.verdicts[0].isPassed }
       .map { "\($0.id): \($1.verdicts[0].reason ?? "")" }
     #expect(failed.isEmpty, "\(failed)")
     #expect(scores.items.count == 164)
     #expect(scores.value(.passAt1) == 1)
   }
+}
+
+private enum OfficialRows {
+  static let folder = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "../shared/data/benchmarks").standardizedFileURL
+
+  static let areThere = FileManager.default.fileExists(
+    atPath: folder.appending(path: "humaneval.test.jsonl.gz").path)
 }

@@ -111,7 +111,7 @@ struct DefinedTaskTests {
         {"a": {"definition": "tasks/hellaswag.json", "rows": "nowhere"},
          "b": {"definition": "tasks/none.json"}}
         """#)
-    ])[0].map(\.description)
+    ])[0].map(\.sentence)
     #expect(problems.count == 2)
     #expect(problems[0].contains("make data"), "\(problems)")
     #expect(problems[1].contains("tasks/none.json"), "\(problems)")

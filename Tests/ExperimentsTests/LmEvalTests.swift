@@ -48,7 +48,7 @@ struct LmEvalTests {
     defer { bench.remove() }
     let result = try imported(Self.golden, into: bench)
     #expect(result.isExternal)
-    #expect(result.axes == [AxisLabel(axis: "method", label: "english-moe-20m")])
+    #expect(result.axes == [AxisLabel(axis: "method", label: "english-moe-20m (external)")])
     #expect(result.outcome.remarks.first?.hasPrefix("External: ") == true)
     #expect(try imported(Self.golden, into: bench).run == result.run)
     let rows = try Index(bench.workspace).results(of: "related")

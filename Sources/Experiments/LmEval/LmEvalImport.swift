@@ -14,11 +14,14 @@ public struct LmEvalImport {
   /// - Parameters:
   ///   - results: Of lm-eval.
   ///   - experiment: Whose tables the numbers may stand in.
-  ///   - axes: What the numbers are of; none names the model on the axis `method`.
+  ///   - axes: What the numbers are of; none names the model on the axis `method`. The first label
+  ///     says that it is external.
   public init(_ results: LmEvalResults, experiment: String, axes: [AxisLabel] = []) {
     self.results = results
     self.experiment = experiment
-    self.axes = axes.isEmpty ? [AxisLabel(axis: "method", label: results.model)] : axes
+    var axes = axes.isEmpty ? [AxisLabel(axis: "method", label: results.model)] : axes
+    axes[0].label += " (external)"
+    self.axes = axes
   }
 
   /// Writes the run's folder and its artifact, and indexes it; the same results again change nothing.
@@ -167,5 +170,24 @@ extension Workspace {
   public func externalResults(of experiment: String) throws -> [RunResult] {
     try allRuns().filter { (try? $0.point().experiment) == experiment }
       .compactMap { $0.result() }.filter(\.isExternal)
+  }
+}
+
+extension ExperimentPlan {
+  /// This plan with the runs that were imported for its experiment, done.
+  ///
+  /// - Parameters:
+  ///   - experiment: Its name.
+  ///   - workspace: Has the runs.
+  /// - Returns: The planned runs, then the imported ones.
+  /// - Throws: What listing the runs throws.
+  public func withImportedRuns(of experiment: String, in workspace: Workspace) throws -> Self {
+    var plan = self
+    plan.runs += try workspace.externalResults(of: experiment).map { result in
+      PlannedPoint(
+        run: result.run, axes: result.axes, aliases: [], seeds: [:], state: .done, error: nil,
+        stages: [])
+    }
+    return plan
   }
 }

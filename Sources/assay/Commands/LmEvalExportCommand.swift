@@ -15,7 +15,7 @@ struct LmEvalExportCommand: ParsableCommand {
       """)
 
   @Argument(help: "The run's name.")
-  var run: String
+  var name: String
 
   @Option(help: "The folder to write to.", completion: .directory)
   var out: String
@@ -26,7 +26,9 @@ struct LmEvalExportCommand: ParsableCommand {
   @OptionGroup var workspace: WorkspaceOption
 
   func run() throws {
-    guard let result = workspace.value.run(run).result() else { throw StoreError.noSuchRun(run) }
+    guard let result = workspace.value.run(name).result() else {
+      throw StoreError.noSuchRun(name)
+    }
     try OutputPlace.check(URL(filePath: out), mayBeEmptyFolder: true)
     let export = try LmEvalExport(
       result, folder: URL(filePath: folder), in: workspace.value)

@@ -48,6 +48,7 @@ struct ReportCommand: ParsableCommand {
     try spec.checkReport()
     let workspace = workspace.value
     let plan = try makeEngine(workspace).plan(spec)
+      .withImportedRuns(of: spec.name, in: workspace)
     let data = try ReportData.collect(spec, plan: plan) { workspace.run($0).result() }
     guard data.rows.isEmpty else { return data }
     return try ReportData.read(from: folder.data(of: spec.name))
