@@ -80,6 +80,32 @@ struct GenerationScoresTests {
     #expect(try JSONParser.parse(lines[1])["passed"] == .bool(false))
   }
 
+  @Test("a generator is asked once a sample, and not at all without a sandbox")
+  func writing() throws {
+    let (task, items) = try humanEval()
+    let first = Array(items.prefix(2))
+    var asked: [Int] = []
+    let generate: TextGenerator = { prompts, rule, sample in
+      #expect(prompts == first.map { $0.requests[0].context })
+      #expect(rule.maximumTokens == 1024)
+      asked.append(sample)
+      // The first sample of the first item alone is right.
+      return (
+        prompts.indices.map { sample == 0 && $0 == 0 ? first[$0].solution ?? "" : "    pass\n" }, 7
+      )
+    }
+    let scores = try GenerationScores(
+      writing: 2, task: task, items: first, sandbox: try Sandbox(), generate: generate)
+    #expect(asked == [0, 1] && scores.forwardTokens == 14)
+    #expect(scores.values(.passAt1) == [0.5, 0])
+    #expect(scores.chances(passingOf: 2) == [1, 0])
+    #expect(throws: TaskError.needsSandbox(task: "humaneval")) {
+      try GenerationScores(
+        writing: 1, task: task, items: first, sandbox: nil, generate: generate)
+    }
+    #expect(asked == [0, 1])
+  }
+
   @Test("programs are not run without a sandbox")
   func refused() throws {
     let (task, items) = try humanEval()

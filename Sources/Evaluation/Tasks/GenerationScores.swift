@@ -1,5 +1,12 @@
 import JSON
 
+/// Writes what follows prompts, one text each; the number of the sample is part of a sampler's seed.
+///
+/// Texts may reach beyond a stop. Tokens are those that went through the model.
+public typealias TextGenerator = (
+  _ prompts: [String], _ rule: TaskDefinition.GenerationRule, _ sample: Int
+) throws -> (texts: [String], forwardTokens: Int)
+
 /// A task's items scored by what a model wrote.
 public struct GenerationScores: ItemScores, Equatable {
   /// What was written for one item.
@@ -45,6 +52,41 @@ public struct GenerationScores: ItemScores, Equatable {
       next += texts.count
       return Answer(texts: texts, verdicts: mine.isEmpty ? [] : Array(verdicts[mine]))
     }
+  }
+
+  /// Writes texts, then scores them; without a sandbox for programs nothing is written.
+  ///
+  /// - Parameters:
+  ///   - samples: Texts for each item.
+  ///   - task: A task of the kind ``TaskDefinition/Kind/generation``.
+  ///   - items: Of the task.
+  ///   - sandbox: For programs.
+  ///   - generate: Writes one text for each prompt.
+  ///   - progress: Fraction done, 0…1.
+  /// - Throws: What `generate` and scoring throw.
+  public init(
+    writing samples: Int, task: TaskDefinition, items: [TaskItem], sandbox: Sandbox?,
+    generate: TextGenerator, progress: (Double) -> Void = { _ in }
+  ) throws {
+    guard let rule = task.generation, samples > 0 else {
+      throw TaskError.needsLogLikelihoods(task: task.name)
+    }
+    if task.runsPrograms, sandbox == nil { throw TaskError.needsSandbox(task: task.name) }
+    let prompts = items.map { $0.requests.first?.context ?? "" }
+    var texts = [[String]](repeating: [], count: items.count)
+    var forwardTokens = 0
+    for sample in 0..<samples {
+      let written = try generate(prompts, rule, sample)
+      precondition(
+        written.texts.count == prompts.count,
+        "\(written.texts.count) texts, \(prompts.count) prompts")
+      for (item, text) in written.texts.enumerated() { texts[item].append(text) }
+      forwardTokens += written.forwardTokens
+      progress(0.9 * Double(sample + 1) / Double(samples))
+    }
+    try self.init(
+      of: texts, task: task, items: items, forwardTokens: forwardTokens, sandbox: sandbox,
+      progress: { progress(0.9 + 0.1 * $0) })
   }
 
   /// Scores the solutions that the rows bring in the place of a model's texts: all should pass.

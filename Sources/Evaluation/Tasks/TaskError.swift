@@ -13,6 +13,7 @@ public enum TaskError: Error, Equatable, CustomStringConvertible {
   case tooLong(item: String, choice: String, tokens: Int, maximum: Int)
   case noPrefixToken(item: String)
   case needsGeneration(task: String)
+  case needsLogLikelihoods(task: String)
   case needsSandbox(task: String)
   case noSolution(task: String, item: String)
   case unknownTask(String, folder: String, nearest: String?, known: [String])
@@ -48,6 +49,8 @@ public enum TaskError: Error, Equatable, CustomStringConvertible {
         + "eos_token_id to stand for it."
     case .needsGeneration(let task):
       return "Task '\(task)' is scored by what the model writes, not by log-likelihoods."
+    case .needsLogLikelihoods(let task):
+      return "Task '\(task)' is scored by log-likelihoods; the model writes nothing."
     case .needsSandbox(let task):
       return "Task '\(task)' runs programs that a model wrote, and only in a sandbox."
     case .noSolution(let task, let item):
