@@ -85,7 +85,7 @@ struct GenerationScoresTests {
     let (task, items) = try humanEval()
     let first = Array(items.prefix(2))
     var asked: [Int] = []
-    let generate: TextGenerator = { prompts, rule, sample in
+    let generate: PromptWriter = { prompts, rule, sample in
       #expect(prompts == first.map { $0.requests[0].context })
       #expect(rule.maximumTokens == 1024)
       asked.append(sample)

@@ -3,7 +3,7 @@ import JSON
 /// Writes what follows prompts, one text each; the number of the sample is part of a sampler's seed.
 ///
 /// Texts may reach beyond a stop. Tokens are those that went through the model.
-public typealias TextGenerator = (
+public typealias PromptWriter = (
   _ prompts: [String], _ rule: TaskDefinition.GenerationRule, _ sample: Int
 ) throws -> (texts: [String], forwardTokens: Int)
 
@@ -66,7 +66,7 @@ public struct GenerationScores: ItemScores, Equatable {
   /// - Throws: What `generate` and scoring throw.
   public init(
     writing samples: Int, task: TaskDefinition, items: [TaskItem], sandbox: Sandbox?,
-    generate: TextGenerator, progress: (Double) -> Void = { _ in }
+    generate: PromptWriter, progress: (Double) -> Void = { _ in }
   ) throws {
     guard let rule = task.generation, samples > 0 else {
       throw TaskError.needsLogLikelihoods(task: task.name)
