@@ -44,7 +44,7 @@ readme:
 	  '/assay show quickstart-/ {sub(/quickstart-[0-9a-z]+/, run)} \
 	  /<!-- results -->/ {print; print ""; skip=1; \
 	    while ((getline line < "reports/quickstart.md") > 0) { \
-	      if (line ~ /^\|/) print line; \
+	      if (line ~ /^\|/ && !past) { print line; seen=1 } else if (seen) past=1; \
 	      if (line ~ /^!\[/) { gsub(/\]\(figures/, "](reports/figures", line); print "\n" line } } \
 	    print "\nThe whole report, with what ± means and where the numbers come from: [reports/quickstart.md](reports/quickstart.md)." } \
 	  /<!-- end of results -->/ {skip=0} !skip' README.md > README.md.tmp && mv README.md.tmp README.md
@@ -54,9 +54,11 @@ readme:
 fuzz: system-libraries
 	swift run -c release fuzz --inputs 1000000 --seed 1
 
-# The suite that needs Python: h5py reads what calibration wrote.
+# The suites that need Python: h5py reads what calibration wrote, and with TRANSFORMERS=python, one
+# that has transformers, numpy and torch, exported checkpoints are loaded and packed ones read.
 .PHONY: test-python
 PYTHON ?= python3
 test-python: system-libraries
+	$(if $(TRANSFORMERS),ASSAY_TRANSFORMERS="$$(command -v $(TRANSFORMERS))") \
 	ASSAY_PYTHON="$$(command -v $(PYTHON))" OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive \
-	  swift test -c release -Xswiftc -enable-testing --scratch-path .build-tests --filter H5py
+	  swift test -c release -Xswiftc -enable-testing --scratch-path .build-tests --filter 'H5py|Transformers'

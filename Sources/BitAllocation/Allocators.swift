@@ -6,7 +6,7 @@ public enum Allocators {
   public static let names =
     [
       "uniform", "random", "frequency", "routing-weight", "weight-outlier", "block-importance",
-      "first-layers", "last-layers", "greedy", "exact", "hawq-ilp", "pmq",
+      "predicted-importance", "first-layers", "last-layers", "greedy", "exact", "hawq-ilp", "pmq",
     ] + SearchOptions.searches
 
   /// The allocator of this name.
@@ -23,7 +23,8 @@ public enum Allocators {
     switch name {
     case "uniform": return UniformAllocator()
     case "random": return RankAllocator(name, ranking: .random, law: law)
-    case "frequency", "routing-weight", "weight-outlier", "block-importance":
+    case "frequency", "routing-weight", "weight-outlier", "block-importance",
+      "predicted-importance":
       return RankAllocator(name, ranking: .score(name), law: law)
     case "first-layers": return RankAllocator(name, ranking: .firstLayers, law: law)
     case "last-layers": return RankAllocator(name, ranking: .lastLayers, law: law)

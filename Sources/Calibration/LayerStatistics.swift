@@ -81,23 +81,9 @@ final class LayerStatistics: LayerTap {
     residual x: UnsafePointer<Float>, moeOutput y: UnsafePointer<Float>, rows: Int, columns: Int
   ) {
     for row in 0..<rows {
-      cosineSum += Self.cosine(x + row * columns, plus: y + row * columns, count: columns)
+      cosineSum += VectorMath.cosine(
+        x + row * columns, plus: y + row * columns, count: columns)
     }
-  }
-
-  /// cos(x, x + y); 1 where one of them has no length, so that there is nothing to turn.
-  private static func cosine(
-    _ x: UnsafePointer<Float>, plus y: UnsafePointer<Float>, count: Int
-  ) -> Double {
-    var (product, before, after) = (0.0, 0.0, 0.0)
-    for i in 0..<count {
-      let (a, b) = (Double(x[i]), Double(x[i] + y[i]))
-      product += a * b
-      before += a * a
-      after += b * b
-    }
-    let lengths = (before * after).squareRoot()
-    return lengths > 0 ? product / lengths : 1
   }
 
   func observe(_ routing: Routing) {

@@ -57,9 +57,9 @@ extension PackedMatrix {
   /// - Parameter weight: Name of the weight, ending in `.weight`.
   /// - Returns: Codes, scales and, if there are any, zeros and group index.
   public func payloads(weight: String) -> [TensorPayload] {
-    let index = (groupIndex ?? []).flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) }
+    let index = (groupIndex ?? []).littleEndianBytes
     let bytes =
-      [codes, scales.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] }]
+      [codes, scales.littleEndianBytes]
       + (symmetric ? [] : [BitStream.packed(zeros, bits: bits)])
       + (groupIndex == nil ? [] : [index])
     return zip(storage.tensors(of: weight), bytes).map { info, bytes in

@@ -3,22 +3,38 @@ public import Tensors
 
 /// A model folder whose linear layers are stored as packed codes.
 ///
-/// `quantized.safetensors` holds every tensor of the model. A quantized `….weight` is replaced by
+/// `quantized.safetensors` holds every tensor of the model. The file's metadata has an entry for each
+/// quantized `….weight`, of one of these forms, which stand for these tensors:
 ///
-///     ….codes   U8  [rows, ⌈columns · bits / 8⌉]     codes of a row, dense little-endian bit stream
-///     ….scales  F16 [rows, groups]
-///     ….zeros   U8  [⌈rows · groups · bits / 8⌉]     dense bit stream; absent if symmetric
-///     ….group_index I32 [columns]                    group of each column; absent if column / groupSize
+///     bits/groupSize/columns                     weight = scale · (code − zero)
+///       ….codes       U8  [rows, ⌈columns · bits / 8⌉]   codes of a row, dense little-endian bit stream
+///       ….scales      F16 [rows, groups]
+///       ….zeros       U8  [⌈rows · groups · bits / 8⌉]   dense bit stream; absent if symmetric: then the
+///                                                        zero is 2^(bits−1), or ½ for one bit
+///       ….group_index I32 [columns]                      group of each column; absent if column / groupSize
+///     input-channel/bits/groupSize/outputs       the same of the transposed weight: a row of codes is an
+///                                                input channel, groups are of outputs
+///     codebooks/bits/groupSize/columns           weight = codebooks[row, column / groupSize, code]
+///       ….codes       U8  [rows, ⌈columns · bits / 8⌉]
+///       ….codebooks   F16 [rows, groups, 2^bits]         rising
+///     slices/axis/count/weight                   neurons in slices, as ``SlicedTensors`` says; `axis` is
+///                                                where the neurons are, `weight` where their order lies
 ///
-/// and the file's metadata entry `….weight` = `bits/groupSize/columns` tells how to read them:
-/// weight = scale · (code − zero). A weight of an expert with several bit-widths lies in slices, as
-/// ``SlicedTensors`` says. Everything else keeps the dtype of the original checkpoint.
+/// To any of them a sparse part may be added, in compressed rows of the whole weight:
+///
+///     ….sparse_rows    U32 [rows + 1]       first entry of each row
+///     ….sparse_columns U16 [entries]
+///     ….sparse_values  F16 [entries]        what the weight is beyond the dense part
+///
+/// A dense little-endian bit stream has code i in bits i · bits ..< (i + 1) · bits, the lowest bit of a
+/// byte first, as GPTQ's `qweight` has it within a column. Everything else keeps the dtype of the
+/// original checkpoint. `experiments/benchmarks/read_packed.py` reads a folder in thirty lines.
 public struct QuantizedCheckpoint: Sendable {
   public static let fileName = "quantized.safetensors"
 
   public let directory: URL
   public let configuration: ModelConfiguration
-  private let file: SafeTensorsFile
+  let file: SafeTensorsFile
 
   /// Whether a folder holds packed weights.
   public static func isQuantized(_ directory: URL) -> Bool {
@@ -46,33 +62,17 @@ public struct QuantizedCheckpoint: Sendable {
     return file.metadata.keys.filter { $0.hasSuffix(".weight") && !slices.contains($0) }.sorted()
   }
 
-  /// The slices of a weight, or nil if it is stored in one piece or plainly.
+  /// The slices of a weight, or nil if it is stored in another form or has a sparse part.
   ///
   /// - Parameter name: Of the weight.
   /// - Returns: The slices with the order of their neurons.
   /// - Throws: ``PackedWeightError``.
   public func sliced(_ name: String) throws -> SlicedMatrix? {
-    guard let entry = file.metadata[name],
-      let layout = try SlicedLayout(entry: entry, weight: name, path: file.path)
-    else { return nil }
-    let slices = try (0..<layout.count).map { index in
-      let slice = SlicedTensors.slice(index, of: name)
-      guard let packed = try packed(slice) else {
-        throw PackedWeightError.missing(path: file.path, weight: name, part: slice)
-      }
-      return packed
-    }
-    let across = slices.map { layout.axis == .rows ? $0.columns : $0.rows }
-    guard across.allSatisfy({ $0 == across[0] }) else {
-      throw PackedWeightError.badLayout(path: file.path, weight: name, found: entry)
-    }
-    let neurons = slices.reduce(0) { $0 + (layout.axis == .rows ? $1.rows : $1.columns) }
-    return SlicedMatrix(
-      slices, along: layout.axis,
-      order: try neuronOrder(beside: layout.orderWeight, of: name, neurons: neurons))
+    guard case .sliced(let sliced) = try stored(name) else { return nil }
+    return sliced
   }
 
-  private func neuronOrder(
+  func neuronOrder(
     beside orderWeight: String, of weight: String, neurons: Int
   ) throws -> [Int] {
     let (part, bits) = (
@@ -91,23 +91,20 @@ public struct QuantizedCheckpoint: Sendable {
     return order
   }
 
-  /// The packed form of a weight, or nil if it is stored plainly.
+  /// A weight on affine grids with groups of inputs, or nil if it is stored in another form or has a
+  /// sparse part.
   ///
   /// - Throws: ``PackedWeightError``.
   public func packed(_ name: String) throws -> PackedMatrix? {
-    guard let entry = file.metadata[name], !entry.hasPrefix("slices/") else { return nil }
+    guard let entry = file.metadata[name], StoredForm(entry: entry) == nil, !hasSparsePart(name)
+    else { return nil }
+    return try packed(name, entry: Substring(entry))
+  }
+
+  func packed(_ name: String, entry: Substring) throws -> PackedMatrix {
     let layout = try PackedLayout(entry: entry, weight: name, path: file.path)
     let stem = String(name.dropLast("weight".count))
-    guard let codes = file.tensors["\(stem)codes"], codes.shape.count == 2 else {
-      throw PackedWeightError.missing(path: file.path, weight: name, part: "codes")
-    }
-    // Rows without bytes would cost nothing in the file, whatever their number.
-    let rowBytes = BitStream.byteCount(codes: layout.columns, bits: layout.bits)
-    guard codes.shape[1] > 0 else {
-      throw PackedWeightError.wrongSize(
-        path: file.path, part: "\(stem)codes", expected: rowBytes, found: 0)
-    }
-    let rows = codes.shape[0]
+    let (rows, rowBytes) = try codeShape("\(stem)codes", of: name, layout)
     let groups = (layout.columns + layout.groupSize - 1) / layout.groupSize
     let symmetric = file.tensors["\(stem)zeros"] == nil
     let scales = try scales("\(stem)scales", of: name, count: rows * groups)
@@ -123,7 +120,7 @@ public struct QuantizedCheckpoint: Sendable {
       groupIndex: try groupIndex("\(stem)group_index", of: name, layout: layout, groups: groups))
   }
 
-  private func scales(_ part: String, of weight: String, count: Int) throws -> [UInt16] {
+  func scales(_ part: String, of weight: String, count: Int) throws -> [UInt16] {
     let patterns = try bytes(part, of: weight, count: 2 * count).withUnsafeBytes {
       WeightDecoder.copy($0, as: UInt16.self)
     }
@@ -158,16 +155,12 @@ public struct QuantizedCheckpoint: Sendable {
   ///
   /// - Throws: ``PackedWeightError``, ``CheckpointError``.
   public func matrix(_ name: String, rows: Int, columns: Int) throws -> Matrix {
-    if let sliced = try sliced(name) {
-      try check([sliced.rows, sliced.columns], of: name, against: [rows, columns])
-      return sliced.dequantized()
-    }
-    guard let packed = try packed(name) else {
+    guard let stored = try stored(name) else {
       return Matrix(
         rows: rows, columns: columns, storage: try file.floats(name, shape: [rows, columns]))
     }
-    try check([packed.rows, packed.columns], of: name, against: [rows, columns])
-    return packed.dequantized()
+    try check([stored.rows, stored.columns], of: name, against: [rows, columns])
+    return stored.dequantized()
   }
 
   private func check(
@@ -183,19 +176,15 @@ public struct QuantizedCheckpoint: Sendable {
   }
 
   public func releasePages(of name: String) {
-    if let entry = file.metadata[name], entry.hasPrefix("slices/") {
-      for index in 0..<8 where file.metadata[SlicedTensors.slice(index, of: name)] != nil {
-        releasePages(of: SlicedTensors.slice(index, of: name))
-      }
-      return
+    guard file.metadata[name] != nil else { return file.releasePages(of: name) }
+    for index in 0..<8 where file.metadata[SlicedTensors.slice(index, of: name)] != nil {
+      releasePages(of: SlicedTensors.slice(index, of: name))
     }
-    let stem = String(name.dropLast("weight".count))
-    for part in file.metadata[name] == nil
-      ? [name] : ["codes", "scales", "zeros", "group_index"].map({ stem + $0 })
-    { file.releasePages(of: part) }
+    let stem = name.dropLast("weight".count)
+    for part in Self.parts { file.releasePages(of: stem + part) }
   }
 
-  private func bytes(_ part: String, of weight: String, count: Int) throws -> [UInt8] {
+  func bytes(_ part: String, of weight: String, count: Int) throws -> [UInt8] {
     guard let info = file.tensors[part] else {
       throw PackedWeightError.missing(path: file.path, weight: weight, part: part)
     }
@@ -204,54 +193,5 @@ public struct QuantizedCheckpoint: Sendable {
         path: file.path, part: part, expected: count, found: info.byteCount)
     }
     return try file.withBytes(of: part) { Array($0) }
-  }
-}
-
-/// `bits/groupSize/columns` of a packed weight.
-private struct PackedLayout {
-  let bits: Int
-  let groupSize: Int
-  let columns: Int
-
-  init(entry: String, weight: String, path: String) throws(PackedWeightError) {
-    let numbers = entry.split(separator: "/").compactMap { Int($0) }
-    guard numbers.count == 3, (1...8).contains(numbers[0]), (1...1 << 24).contains(numbers[1]),
-      (1...1 << 24).contains(numbers[2])
-    else { throw .badLayout(path: path, weight: weight, found: entry) }
-    (bits, groupSize, columns) = (numbers[0], numbers[1], numbers[2])
-  }
-}
-
-/// Why a packed weight cannot be read.
-public enum PackedWeightError: Error, Equatable, CustomStringConvertible {
-  case badLayout(path: String, weight: String, found: String)
-  case missing(path: String, weight: String, part: String)
-  case wrongSize(path: String, part: String, expected: Int, found: Int)
-  case wrongShape(path: String, weight: String, expected: [Int], found: [Int])
-  case wrongGroup(path: String, part: String, groups: Int, found: Int)
-  case notFinite(path: String, part: String, index: Int, value: Float)
-  case wrongOrder(path: String, part: String, neuron: Int)
-
-  public var description: String {
-    switch self {
-    case .badLayout(let path, let weight, let found):
-      "\(path): metadata of '\(weight)' is '\(found)', expected 'bits/groupSize/columns'. Quantize "
-        + "the model again."
-    case .missing(let path, let weight, let part):
-      "\(path): '\(weight)' lacks its '\(part)'. Quantize the model again."
-    case .wrongSize(let path, let part, let expected, let found):
-      "\(path): '\(part)' holds \(found) bytes, expected \(expected). Quantize the model again."
-    case .wrongOrder(let path, let part, let neuron):
-      "\(path): '\(part)' names neuron \(neuron), which there is not or which was named before. "
-        + "Quantize the model again."
-    case .wrongGroup(let path, let part, let groups, let found):
-      "\(path): '\(part)' names group \(found) of \(groups). Quantize the model again."
-    case .notFinite(let path, let part, let index, let value):
-      "\(path): '\(part)' holds \(value) at element \(index), scales must be finite. Quantize the "
-        + "model again."
-    case .wrongShape(let path, let weight, let expected, let found):
-      "\(path): '\(weight)' has shape \(found), config.json asks for \(expected). "
-        + "Check that config.json and the weights belong together."
-    }
   }
 }

@@ -1,24 +1,11 @@
-public import Tensors
+import Tensors
 
-/// How a weight whose neurons lie in slices of different bits is stored, known before it is
-/// quantized.
+/// Names of a weight whose neurons lie in slices of different bits.
 ///
-/// Slice k is a packed weight of its own, `….sliceK.codes` and so on. The order of the neurons is
-/// stored once for the three matrices of an expert, beside gate: `….neuron_order`, U8, a dense
-/// little-endian bit stream of ⌈log₂ neurons⌉ bits a position.
-public struct SlicedTensors: Sendable, Equatable {
-  public var axis: SlicedMatrix.Axis
-  public var slices: [PackedTensors]
-  /// Name of the weight beside which the order lies.
-  public var orderWeight: String
-
-  public init(along axis: SlicedMatrix.Axis, slices: [PackedTensors], orderWeight: String) {
-    (self.axis, self.slices, self.orderWeight) = (axis, slices, orderWeight)
-  }
-
-  /// The metadata entry of ``QuantizedCheckpoint``.
-  public var layoutEntry: String { "slices/\(axis.rawValue)/\(slices.count)/\(orderWeight)" }
-
+/// Slice k is a weight of its own, `….sliceK.codes` and so on. The order of the neurons is stored once
+/// for the three matrices of an expert, beside gate: `….neuron_order`, U8, a dense little-endian bit
+/// stream of ⌈log₂ neurons⌉ bits a position.
+public enum SlicedTensors {
   /// The name that a slice has as a weight.
   public static func slice(_ index: Int, of weight: String) -> String {
     "\(weight.dropLast("weight".count))slice\(index).weight"
@@ -46,45 +33,20 @@ public struct SlicedTensors: Sendable, Equatable {
   public static func bits(neurons: Int) -> Int {
     max(Int.bitWidth - (max(neurons, 1) - 1).leadingZeroBitCount, 1)
   }
-
-  private var neurons: Int {
-    slices.reduce(0) { $0 + (axis == .rows ? $1.rows : $1.columns) }
-  }
-
-  /// The tensors that ``QuantizedCheckpoint`` reads.
-  ///
-  /// - Parameter weight: Name of the weight, ending in `.weight`.
-  /// - Returns: Those of all slices, and the order if it lies here.
-  public func tensors(of weight: String) -> [TensorInfo] {
-    let parts = slices.enumerated().flatMap { $1.tensors(of: Self.slice($0, of: weight)) }
-    guard weight == orderWeight else { return parts }
-    let bytes = BitStream.byteCount(codes: neurons, bits: Self.bits(neurons: neurons))
-    let order = TensorInfo(name: Self.order(beside: weight), dtype: .uint8, shape: [bytes])
-    return parts + (order.map { [$0] } ?? [])
-  }
-
-  /// Metadata entries of the weight and its slices.
-  public func metadata(of weight: String) -> [String: String] {
-    var entries = [weight: layoutEntry]
-    for (index, slice) in slices.enumerated() {
-      entries[Self.slice(index, of: weight)] = slice.layoutEntry
-    }
-    return entries
-  }
 }
 
-extension SlicedMatrix {
-  /// The bytes of the tensors that stand for a weight, as ``SlicedTensors/tensors(of:)`` announces
-  /// them.
+extension Slices {
+  /// The bytes of all slices, and the order if it lies beside this weight.
   ///
   /// - Parameters:
   ///   - weight: Name of the weight, ending in `.weight`.
   ///   - orderWeight: Name of the weight beside which the order lies.
-  /// - Returns: Those of all slices, and the order if it lies here.
-  public func payloads(weight: String, orderWeight: String) -> [TensorPayload] {
-    let parts = slices.enumerated().flatMap {
-      $1.payloads(weight: SlicedTensors.slice($0, of: weight))
-    }
+  ///   - part: Those of a slice under the name that it has as a weight.
+  /// - Returns: Slice after slice.
+  func payloads(
+    weight: String, orderWeight: String, _ part: (Part, String) -> [TensorPayload]
+  ) -> [TensorPayload] {
+    let parts = slices.enumerated().flatMap { part($1, SlicedTensors.slice($0, of: weight)) }
     guard weight == orderWeight else { return parts }
     let bytes = BitStream.packed(
       indices: order, bits: SlicedTensors.bits(neurons: order.count))
@@ -94,19 +56,28 @@ extension SlicedMatrix {
         bytes: bytes)
     ]
   }
+
+  /// Metadata entries of the weight and its slices.
+  func layoutEntries(
+    weight: String, orderWeight: String, _ entry: (Part) -> String
+  ) -> [String: String] {
+    var entries = [weight: "slices/\(axis.rawValue)/\(slices.count)/\(orderWeight)"]
+    for (index, slice) in slices.enumerated() {
+      entries[SlicedTensors.slice(index, of: weight)] = entry(slice)
+    }
+    return entries
+  }
 }
 
 /// `slices/axis/count/weight` of a sliced weight.
 struct SlicedLayout {
-  let axis: SlicedMatrix.Axis
+  let axis: NeuronAxis
   let count: Int
   let orderWeight: String
 
-  /// nil for the entry of a weight in one piece.
-  init?(entry: String, weight: String, path: String) throws(PackedWeightError) {
+  init(entry: String, weight: String, path: String) throws(PackedWeightError) {
     let parts = entry.split(separator: "/", maxSplits: 3).map(String.init)
-    guard parts.first == "slices" else { return nil }
-    guard parts.count == 4, let axis = SlicedMatrix.Axis(rawValue: parts[1]),
+    guard parts.count == 4, let axis = NeuronAxis(rawValue: parts[1]),
       let count = Int(parts[2]), (1...8).contains(count)
     else { throw .badLayout(path: path, weight: weight, found: entry) }
     (self.axis, self.count, orderWeight) = (axis, count, parts[3])

@@ -27,6 +27,25 @@ public struct CandidateDivergence: Sendable {
     of candidates: [[Key]], weights: (_ layer: Int, Key) throws -> any WeightSource
   ) throws -> (means: [Double], forwardTokens: Int) {
     var means = [Double](repeating: 0, count: candidates.count)
+    let tokens = try forEach(of: candidates, weights: weights) { candidate, divergences in
+      means[candidate] = divergences.reduce(0, +) / Double(max(divergences.count, 1))
+    }
+    return (means, tokens)
+  }
+
+  /// Measures candidates token by token.
+  ///
+  /// - Parameters:
+  ///   - candidates: For each one a key a layer; equal keys stand for equal weights.
+  ///   - weights: The weights of a layer by its key.
+  ///   - found: Is given the place of a candidate and its nats at every token of the reference; equal
+  ///     candidates share one pass.
+  /// - Returns: How many tokens went through layers, in units of whole models.
+  /// - Throws: What reading weights throws.
+  public func forEach<Key: Hashable & Comparable>(
+    of candidates: [[Key]], weights: (_ layer: Int, Key) throws -> any WeightSource,
+    found: (_ candidate: Int, _ divergences: [Double]) -> Void
+  ) throws -> Int {
     let order = candidates.indices.sorted {
       candidates[$0].lexicographicallyPrecedes(candidates[$1])
     }
@@ -34,21 +53,19 @@ public struct CandidateDivergence: Sendable {
       reference.sequences, source: source, precision: reference.precision)
     var layersRun = 0
     try descend(
-      order[...], candidates, layer: 0, from: start, weights, layersRun: &layersRun
-    ) { candidate, mean in means[candidate] = mean }
+      order[...], candidates, layer: 0, from: start, weights, layersRun: &layersRun, found: found)
     let layers = max(source.configuration.layerCount, 1)
-    return (means, (layersRun * reference.tokens + layers - 1) / layers)
+    return (layersRun * reference.tokens + layers - 1) / layers
   }
 
   private func descend<Key: Hashable & Comparable>(
     _ group: ArraySlice<Int>, _ candidates: [[Key]], layer: Int, from pass: ForwardPass,
     _ weights: (Int, Key) throws -> any WeightSource, layersRun: inout Int,
-    found: (Int, Double) -> Void
+    found: (Int, [Double]) -> Void
   ) throws {
     guard layer < source.configuration.layerCount else {
       let divergences = try reference.divergences(of: pass)
-      let mean = divergences.reduce(0, +) / Double(max(divergences.count, 1))
-      for candidate in group { found(candidate, mean) }
+      for candidate in group { found(candidate, divergences) }
       return
     }
     var rest = group

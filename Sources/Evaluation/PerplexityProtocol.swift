@@ -123,6 +123,9 @@ struct ScoringWindow: Sendable, Equatable {
 }
 
 extension PerplexityProtocol {
+  /// How many windows a document makes.
+  public func windowCount(of tokens: [Int32]) -> Int { windows(tokens).count }
+
   /// Cuts the tokens of one document.
   ///
   /// - Parameter tokens: Of the document.

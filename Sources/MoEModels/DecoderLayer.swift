@@ -2,22 +2,37 @@ import Checkpoints
 import Tensors
 
 /// Sequences that go through a layer together; they do not see each other.
-struct SequenceBatch: Sendable {
+struct SequenceBatch {
   /// Index of its first token among all.
   let first: Int
   let shapes: [TokenTree.Shape]
   let tokens: Int
+  /// Position of the first token of each sequence: how many went before it.
+  let starts: [Int]
+  /// Keys and values of what went before, one a sequence, where they are kept.
+  let stores: [KeyValueStore]?
 
   init(first: Int, shapes: [TokenTree.Shape]) {
     self.first = first
     self.shapes = shapes
     tokens = shapes.reduce(0) { $0 + $1.tokens }
+    starts = [Int](repeating: 0, count: shapes.count)
+    stores = nil
+  }
+
+  /// What follows cached sequences.
+  init(continuing starts: [Int], by counts: [Int], stores: [KeyValueStore]) {
+    first = 0
+    shapes = counts.map { TokenTree.Shape(trunk: $0, branches: []) }
+    tokens = counts.reduce(0, +)
+    (self.starts, self.stores) = (starts, stores)
   }
 
   /// Of every token in its sequence.
   var positions: [Int] {
-    shapes.flatMap { shape in
-      Array(0..<shape.trunk) + shape.branches.flatMap { shape.trunk..<shape.trunk + $0 }
+    zip(starts, shapes).flatMap { start, shape in
+      Array(start..<start + shape.trunk)
+        + shape.branches.flatMap { shape.trunk..<shape.trunk + $0 }
     }
   }
 }

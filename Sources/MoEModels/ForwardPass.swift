@@ -107,8 +107,7 @@ public final class ForwardPass {
       return
     }
     // SAFETY: a batch's rows are its own; scratch memory is each worker's own.
-    nonisolated(unsafe) let (shared, rows) = (layer, x)
-    let batches = batches
+    nonisolated(unsafe) let (shared, rows, batches) = (layer, x, batches)
     forEachPiece(of: batches.count) { index in
       shared.apply(rows + batches[index].first * hidden, batch: batches[index], tap: nil)
     }

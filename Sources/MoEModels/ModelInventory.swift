@@ -1,5 +1,6 @@
 import Checkpoints
 public import Foundation
+import Tensors
 
 /// What a model folder holds, tensor by tensor summed into parts.
 public struct ModelInventory: Sendable {
@@ -81,7 +82,15 @@ public struct ModelInventory: Sendable {
     guard !bits.isEmpty else { return nil }
     let counts = Dictionary(grouping: bits, by: \.self).sorted { $0.key < $1.key }
     return "packed modules by bits: "
-      + counts.map { "\($0.key) bits × \($0.value.count)" }.joined(separator: ", ")
+      + counts.map { "\(Self.withUnit($0.key)) × \($0.value.count)" }.joined(separator: ", ")
+  }
+}
+
+extension ModelInventory {
+  /// `3 bits (codebooks)`.
+  private static func withUnit(_ bits: String) -> String {
+    let number = bits.prefix { $0 != " " }
+    return "\(number) bits\(bits.dropFirst(number.count))"
   }
 }
 
@@ -124,18 +133,11 @@ private struct StoredTensors {
     var weights: [String: Tensor] = [:]
     var bits: [String] = []
     for weight in checkpoint.quantizedWeights {
-      if let sliced = try checkpoint.sliced(weight) {
-        bits.append(sliced.slices.map { "\($0.bits)" }.joined(separator: "+"))
-        weights[weight] = Tensor(
-          name: weight, shape: [sliced.rows, sliced.columns], pieces: 0,
-          parameters: sliced.rows * sliced.columns, bytes: 0)
-        continue
-      }
-      guard let packed = try checkpoint.packed(weight) else { continue }
-      bits.append("\(packed.bits)")
+      guard let stored = try checkpoint.stored(weight) else { continue }
+      bits.append(Self.bits(of: stored))
       weights[weight] = Tensor(
-        name: weight, shape: [packed.rows, packed.columns], pieces: 0,
-        parameters: packed.rows * packed.columns, bytes: 0)
+        name: weight, shape: [stored.rows, stored.columns], pieces: 0,
+        parameters: stored.rows * stored.columns, bytes: 0)
     }
     for name in checkpoint.tensorNames {
       guard let info = checkpoint.info(name) else { continue }
@@ -149,5 +151,17 @@ private struct StoredTensors {
     }
     packedBits = bits
     tensors = weights.values.sorted { $0.name < $1.name }
+  }
+  /// `3`, `4+2` of slices, with what is not plain affine grids behind it.
+  private static func bits(of stored: StoredMatrix) -> String {
+    switch stored {
+    case .packed(let matrix): "\(matrix.bits)"
+    case .inputGrouped(let matrix): "\(matrix.transposed.bits) (input channels)"
+    case .codebooks(let matrix): "\(matrix.bits) (codebooks)"
+    case .sliced(let matrix): matrix.slices.map { "\($0.bits)" }.joined(separator: "+")
+    case .slicedCodebooks(let matrix):
+      matrix.slices.map { "\($0.bits)" }.joined(separator: "+") + " (codebooks)"
+    case .withSparse(let dense, _): bits(of: dense) + " and sparse"
+    }
   }
 }

@@ -162,15 +162,28 @@ public struct GPTQ: Sendable {
     _ weights: Matrix, slices: [(bits: Int, columns: Int)], family: GridFamily,
     options: GPTQOptions, factor: DampedFactor
   ) throws(QuantizationError) -> (slices: [PackedMatrix], loss: Double) {
+    let solved = try solved(
+      weights, slices: slices, family: family, options: options, factor: factor, keeping: nil)
+    return (solved.slices, solved.loss)
+  }
+
+  /// The same beside outliers, whose places are those of the columns in this order.
+  static func solved(
+    _ weights: Matrix, slices: [(bits: Int, columns: Int)], family: GridFamily,
+    options: GPTQOptions, factor: DampedFactor, keeping outliers: Outliers?
+  ) throws(QuantizationError) -> (
+    slices: [PackedMatrix], kept: [SparseMatrix.Element], loss: Double
+  ) {
     var grids: [AffineGrid] = []
     for slice in slices { grids.append(try family.grid(bits: slice.bits)) }
     guard let first = grids.first else { preconditionFailure("no slices") }
     try GPTQ(grid: first, options: options)
       .check(weights, order: factor.columns, storage: factor.storage)
+    try outliers?.check(for: weights)
     let solver = ColumnSolver<Float>(
       slices: zip(grids, slices).map { ($0, $1.columns) }, options: options, factor: factor)
-    let (codes, _, loss) = try solver.solved(weights, onto: grids)
-    return (codes.map(\.packed), loss)
+    let (codes, kept, loss) = try solver.solved(weights, onto: grids, keeping: outliers)
+    return (codes.map(\.packed), kept, loss)
   }
 
   func check(

@@ -24,13 +24,35 @@ public struct LevelStore: Sendable {
     self.plain = plain
   }
 
+  /// Some neurons of an expert at a level, or a whole module.
+  public struct Part: Sendable, Hashable {
+    public let level: Double
+    /// Rows of gate and up, columns of down; nil: all.
+    public let neurons: [Int]?
+
+    public init(level: Double, neurons: [Int]? = nil) {
+      (self.level, self.neurons) = (level, neurons)
+    }
+  }
+
   /// The model with each module at its level.
   ///
-  /// - Parameter bits: Weight tensor → level; tensors that are not named are those of any level,
-  ///   which agree in them.
-  /// - Returns: A source that reads each module from the checkpoint of its level.
-  public func assembled(_ bits: [String: Double]) -> some WeightSource {
-    AssembledModel(checkpoints: checkpoints, plain: plain, bits: bits)
+  /// Neurons keep what the quantization of their whole expert at their level made of them: row j of
+  /// gate and up, column j of down.
+  /// - Parameter parts: Weight tensor → its parts, each neuron in one of them; tensors that are not
+  ///   named are those of any level, which agree in them.
+  /// - Returns: A source that reads each part from the checkpoint of its level.
+  public func assembled(_ parts: [String: [Part]]) -> some WeightSource {
+    AssembledModel(
+      checkpoints: checkpoints, plain: plain, parts: parts, columnwise: downTensors)
+  }
+
+  /// Names of the weights whose neurons are columns.
+  private var downTensors: Set<String> {
+    Set(
+      (0..<configuration.layerCount).flatMap { layer in
+        configuration.linearModules(layer: layer).filter { $0.projection == .down }.map(\.tensor)
+      })
   }
 }
 
@@ -38,21 +60,58 @@ public struct LevelStore: Sendable {
 private struct AssembledModel: WeightSource {
   let checkpoints: [Double: QuantizedCheckpoint]
   let plain: QuantizedCheckpoint
-  let bits: [String: Double]
+  let parts: [String: [LevelStore.Part]]
+  let columnwise: Set<String>
 
   var configuration: ModelConfiguration { plain.configuration }
 
   func matrix(_ name: String, rows: Int, columns: Int) throws -> Matrix {
-    try checkpoint(of: name).matrix(name, rows: rows, columns: columns)
+    guard let parts = parts[name], let first = parts.first else {
+      return try plain.matrix(name, rows: rows, columns: columns)
+    }
+    guard parts.count > 1 else {
+      return try checkpoint(first.level).matrix(name, rows: rows, columns: columns)
+    }
+    var result = Matrix(rows: rows, columns: columns)
+    for part in parts {
+      let source = try checkpoint(part.level).matrix(name, rows: rows, columns: columns)
+      if columnwise.contains(name) {
+        result.copy(columns: part.neurons ?? [], of: source)
+      } else {
+        result.copy(rows: part.neurons ?? [], of: source)
+      }
+    }
+    return result
   }
 
   func vector(_ name: String, count: Int) throws -> [Float] {
     try plain.vector(name, count: count)
   }
 
-  func releasePages(of name: String) { checkpoint(of: name).releasePages(of: name) }
+  func releasePages(of name: String) {
+    for part in parts[name] ?? [] { checkpoint(part.level).releasePages(of: name) }
+    plain.releasePages(of: name)
+  }
 
-  private func checkpoint(of name: String) -> QuantizedCheckpoint {
-    bits[name].flatMap { checkpoints[$0] } ?? plain
+  private func checkpoint(_ level: Double) -> QuantizedCheckpoint {
+    guard let checkpoint = checkpoints[level] else {
+      preconditionFailure("level \(level) is not in the store of \(checkpoints.keys.sorted())")
+    }
+    return checkpoint
+  }
+}
+
+extension Matrix {
+  fileprivate mutating func copy(rows chosen: [Int], of source: Matrix) {
+    for row in chosen {
+      let range = row * columns..<(row + 1) * columns
+      storage.replaceSubrange(range, with: source.storage[range])
+    }
+  }
+
+  fileprivate mutating func copy(columns chosen: [Int], of source: Matrix) {
+    for start in stride(from: 0, to: rows * columns, by: columns) {
+      for column in chosen { storage[start + column] = source.storage[start + column] }
+    }
   }
 }

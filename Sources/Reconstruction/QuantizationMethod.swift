@@ -10,23 +10,122 @@ public struct QuantizationMethod: Sendable, Equatable {
     ///   - routingWeighted: Experts take H = 2 S_w / Σ w², which weighs each token's input by its
     ///     routing weight, instead of 2 S / n.
     case gptq(GPTQOptions, minimumTokens: Int, routingWeighted: Bool = false)
+    /// Weighted k-means of each row: SqueezeLLM. Grids are not read but for ranks of neurons.
+    case codebooks(CodebookOptions)
   }
 
   public static let defaultMinimumTokens = 32
 
   public var solver: Solver
   public var grids: GridFamily
+  /// Which weights are kept in a sparse part; nil: none.
+  public var outliers: OutlierRule?
+  /// Along which side of a matrix groups lie.
+  public var axis: AxisChoice
+  /// What an error of a weight costs, for codebooks and for the choice of sensitive values.
+  public var importance: ImportanceSource
 
-  public init(solver: Solver, grids: GridFamily) {
+  public init(
+    solver: Solver, grids: GridFamily, outliers: OutlierRule? = nil,
+    axis: AxisChoice = .outputChannel, importance: ImportanceSource = .hessian
+  ) {
     self.solver = solver
     self.grids = grids
+    self.outliers = outliers
+    self.axis = axis
+    self.importance = importance
   }
 
-  public var readsCalibration: Bool { solver != .roundToNearest }
+  /// Whether modules are quantized with statistics of their inputs.
+  public var readsCalibration: Bool {
+    if case .gptq = solver { return true }
+    return axis == .adaptive || (readsImportance && importance == .hessian)
+  }
+
+  /// Whether modules are quantized with the Fisher diagonal.
+  public var readsFisher: Bool { readsImportance && importance == .fisher }
+
+  /// Whether anything depends on what weights are worth.
+  public var readsImportance: Bool {
+    if case .codebooks = solver { return true }
+    return (outliers?.sensitiveFraction ?? 0) > 0
+  }
 
   /// Whether groups follow the order of rounding, so that every column's group must be stored.
   var storesGroupIndex: Bool {
     guard case .gptq(let options, _, _) = solver, grids.groupSize != nil else { return false }
     return options.columns != .natural && options.scales != .fixed
+  }
+
+  /// Refuses what does not go together.
+  ///
+  /// - Throws: ``MethodError``.
+  public func check() throws(MethodError) {
+    if axis == .adaptive {
+      if case .codebooks = solver { throw .axisOfCodebooks }
+      guard outliers == nil else { throw .axisWithOutliers }
+    }
+    if let outliers, outliers.sensitiveFraction > 0, importance == .none {
+      throw .sensitiveWithoutImportance(fraction: outliers.sensitiveFraction)
+    }
+  }
+}
+
+/// How codebooks are made.
+public struct CodebookOptions: Sendable, Equatable {
+  /// Columns that share a codebook; nil: a whole row, as published.
+  public var groupSize: Int?
+  public var clustering: Clustering
+
+  public init(groupSize: Int? = nil, clustering: Clustering = .optimal) {
+    (self.groupSize, self.clustering) = (groupSize, clustering)
+  }
+
+  func quantizer(bits: Int) throws(QuantizationError) -> CodebookQuantizer {
+    try CodebookQuantizer(bits: bits, groupSize: groupSize, clustering: clustering)
+  }
+}
+
+/// Which side of each matrix has groups.
+public enum AxisChoice: String, Codable, Sendable, CaseIterable {
+  case outputChannel = "output-channel"
+  /// Matrix by matrix, where rounding to nearest changes its output less: AdaDim.
+  ///
+  /// Every matrix is judged at its own output, tr(Δ S Δᵀ) / n. AdaDim judges o and down so; q, k, v it
+  /// judges at the output of attention and gate, up at that of the MLP, which needs a forward pass for
+  /// each axis and matrix.
+  case adaptive
+}
+
+/// Where the worth of a weight comes from.
+public enum ImportanceSource: String, Codable, Sendable, CaseIterable {
+  /// The diagonal of the Fisher matrix.
+  case fisher
+  /// The diagonal of H = 2 S / n: the same for all rows of a matrix.
+  case hessian
+  /// Every weight counts alike.
+  case none
+}
+
+/// Why parts of a method do not go together.
+public enum MethodError: Error, Equatable, CustomStringConvertible {
+  case axisOfCodebooks
+  case axisWithOutliers
+  case axisOfSlices(unit: String)
+  case sensitiveWithoutImportance(fraction: Double)
+
+  public var description: String {
+    switch self {
+    case .axisOfCodebooks:
+      "Codebooks lie along rows; an adaptive axis is of rtn and gptq."
+    case .axisWithOutliers:
+      "An adaptive axis and outliers do not go together; leave one of them out."
+    case .axisOfSlices(let unit):
+      "\(unit) gets neurons of several bit-widths, which the adaptive axis does not have; plan whole "
+        + "bits, or leave the axis at output-channel."
+    case .sensitiveWithoutImportance(let fraction):
+      "A share of \(fraction) sensitive values needs an importance; name fisher or hessian, or set the "
+        + "share to 0."
+    }
   }
 }

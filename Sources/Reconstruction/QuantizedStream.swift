@@ -27,7 +27,7 @@ struct LayerOverlay: WeightSource {
     guard let packed = packed[name] else {
       return try checkpoint.matrix(name, rows: rows, columns: columns)
     }
-    return packed.dequantized()
+    return packed.matrix.dequantized()
   }
 
   func vector(_ name: String, count: Int) throws -> [Float] {

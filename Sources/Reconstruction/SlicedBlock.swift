@@ -13,7 +13,9 @@ struct SlicedBlock {
   let modules: [LinearModule]
   let split: NeuronSplit
   let method: QuantizationMethod
-  let statistics: CalibrationLayer?
+  let information: LayerInformation
+
+  private var statistics: CalibrationLayer? { information.statistics }
 
   /// Quantizes the expert.
   ///
@@ -26,26 +28,80 @@ struct SlicedBlock {
     }
     let weights = GatedWeights(gate: matrices[0], up: matrices[1], down: matrices[2])
     let order = try order(of: weights)
-    guard case .gptq(let options, let minimumTokens, let weighted) = method.solver,
-      let statistics
-    else {
+    let (outliers, details) = try outliers(in: matrices)
+    switch method.solver {
+    case .codebooks(let options): return try coded(matrices, order, options, outliers, details)
+    case .roundToNearest: return try rounded(weights, order, outliers, details)
+    case .gptq(let options, let minimumTokens, let weighted):
+      guard let statistics else { preconditionFailure("GPTQ without calibration") }
+      let tokens = try modules.map { try statistics.tokens(at: $0.input) }
+      let solving = try zip(modules, tokens).map { module, tokens in
+        if let fallback = RoundingFallback(tokens: tokens, minimum: minimumTokens) {
+          return MixedExpert.Solving.nearest(fallback)
+        }
+        return .hessian(
+          try statistics.hessian(
+            of: module, routingWeighted: weighted && module.expert != nil))
+      }
+      let solved = try MixedExpert.solving(
+        weights, order: order, split: split.parts, family: method.grids, options: options,
+        input: solving[0], hidden: solving[2], keeping: outliers)
+      return outcomes(
+        solved.expert, solved.sparse, solved.outcomes, details, tokens: tokens)
+    }
+  }
+
+  private func rounded(
+    _ weights: GatedWeights, _ order: NeuronOrder, _ outliers: [Outliers]?,
+    _ details: [ModuleDetails]
+  ) throws -> [ModelQuantizer.Outcome] {
+    let none = modules.map { _ in MixedExpert.Outcome() }
+    guard let outliers else {
       let expert = try MixedExpert(
         rounding: weights, order: order, split: split.parts, family: method.grids)
-      return outcomes(expert, modules.map { _ in MixedExpert.Outcome() }, tokens: [nil, nil, nil])
+      return outcomes(expert, [], none, details, tokens: [nil, nil, nil])
     }
-    let tokens = try modules.map { try statistics.tokens(at: $0.input) }
-    let solving = try zip(modules, tokens).map { module, tokens in
-      if let fallback = RoundingFallback(tokens: tokens, minimum: minimumTokens) {
-        return MixedExpert.Solving.nearest(fallback)
+    let (expert, sparse) = try MixedExpert.rounding(
+      weights, order: order, split: split.parts, family: method.grids, keeping: outliers)
+    return outcomes(expert, sparse, none, details, tokens: [nil, nil, nil])
+  }
+
+  private func coded(
+    _ matrices: [Matrix], _ order: NeuronOrder, _ options: CodebookOptions,
+    _ outliers: [Outliers]?, _ details: [ModuleDetails]
+  ) throws -> [ModelQuantizer.Outcome] {
+    try modules.indices.map { index in
+      let module = modules[index]
+      let (slices, sparse) = try options.quantizer(bits: split.slices[0].bits).quantize(
+        matrices[index], along: module.projection == .down ? .columns : .rows, order: order,
+        split: split.parts,
+        importance: try information.importance(of: module, method.importance),
+        keeping: outliers?[index])
+      let tokens =
+        method.importance == .hessian ? try statistics?.tokens(at: module.input) : nil
+      return outcome(
+        index, .slicedCodebooks(slices), sparse, MixedExpert.Outcome(), details[index],
+        tokens: tokens)
+    }
+  }
+
+  /// Of gate, up and down; nil if none are asked for.
+  private func outliers(
+    in matrices: [Matrix]
+  ) throws -> (outliers: [Outliers]?, details: [ModuleDetails]) {
+    var (outliers, details): ([Outliers], [ModuleDetails]) = ([], [])
+    for (module, matrix) in zip(modules, matrices) {
+      var (importance, detail) = (WeightImportance.equal, ModuleDetails())
+      if method.readsImportance {
+        importance = try information.importance(of: module, method.importance)
+        detail.insert(importance, for: matrix, asked: method.importance)
       }
-      return .hessian(
-        try statistics.hessian(
-          of: module, routingWeighted: weighted && module.expert != nil))
+      let chosen = try method.outliers(in: matrix, importance)
+      detail.outliers = chosen.map(OutlierReport.init)
+      outliers += chosen.map { [$0] } ?? []
+      details.append(detail)
     }
-    let (expert, found) = try MixedExpert.solving(
-      weights, order: order, split: split.parts, family: method.grids, options: options,
-      input: solving[0], hidden: solving[2])
-    return outcomes(expert, found, tokens: tokens)
+    return (method.outliers == nil ? nil : outliers, details)
   }
 
   private func order(of weights: GatedWeights) throws -> NeuronOrder {
@@ -61,75 +117,25 @@ struct SlicedBlock {
   }
 
   private func outcomes(
-    _ expert: MixedExpert, _ found: [MixedExpert.Outcome], tokens: [Int?]
+    _ expert: MixedExpert, _ sparse: [SparseMatrix], _ found: [MixedExpert.Outcome],
+    _ details: [ModuleDetails], tokens: [Int?]
   ) -> [ModelQuantizer.Outcome] {
     [expert.gate, expert.up, expert.down].enumerated().map { index, sliced in
-      let (module, outcome) = (modules[index], found[index])
-      // The order of the neurons is stored once, beside gate.
-      let orderBits =
-        index == 0
-        ? MixedExpert.permutationBits(neurons: split.neurons, slices: split.slices.count) : 0
-      let report = ModuleReport(
-        module: module.tensor, unit: module.unit, weights: module.weights,
-        bits: split.meanBits, codeBits: sliced.codeBits,
-        metadataBits: sliced.metadataBits + orderBits, groupSize: method.grids.groupSize,
-        slices: split.slices.map { SliceReport(bits: $0.bits, neurons: $0.neurons) },
-        calibrationTokens: tokens[index], inputFeatures: module.columns,
-        gptqLoss: outcome.loss, damping: outcome.damping,
-        dampingEscalations: outcome.escalations, deadColumns: outcome.deadColumns,
-        fallback: outcome.fallback)
-      return (module, .sliced(sliced, orderBeside: modules[0].tensor), report)
-    }
-  }
-}
-
-/// A weight as it is stored.
-enum QuantizedWeight {
-  case packed(PackedMatrix)
-  case sliced(SlicedMatrix, orderBeside: String)
-
-  func payloads(of weight: String) -> [TensorPayload] {
-    switch self {
-    case .packed(let packed): packed.payloads(weight: weight)
-    case .sliced(let sliced, let orderWeight):
-      sliced.payloads(weight: weight, orderWeight: orderWeight)
+      outcome(
+        index, .sliced(sliced), sparse.isEmpty ? nil : sparse[index], found[index],
+        details[index], tokens: tokens[index])
     }
   }
 
-  func dequantized() -> Matrix {
-    switch self {
-    case .packed(let packed): packed.dequantized()
-    case .sliced(let sliced, _): sliced.dequantized()
-    }
-  }
-}
-
-extension QuantizationMethod {
-  /// How a weight in one piece, or a slice of one, is stored.
-  func storage(
-    rows: Int, columns: Int, bits: Int, hasGroupIndex: Bool
-  ) throws(QuantizationError) -> PackedTensors {
-    let grid = try grids.grid(bits: bits)
-    return PackedTensors(
-      rows: rows, columns: columns, bits: bits, groupSize: grid.groupSize(columns: columns),
-      symmetric: grid.symmetric, hasGroupIndex: hasGroupIndex)
-  }
-
-  /// How a weight in slices is stored. Those of down have no group index: their columns lie in the
-  /// order of rounding.
-  func storage(
-    of module: LinearModule, _ split: NeuronSplit, orderBeside gate: String
-  ) throws(QuantizationError) -> SlicedTensors {
-    let isDown = module.projection == .down
-    var slices: [PackedTensors] = []
-    for slice in split.slices {
-      slices.append(
-        try storage(
-          rows: isDown ? module.rows : slice.neurons,
-          columns: isDown ? slice.neurons : module.columns, bits: slice.bits,
-          hasGroupIndex: storesGroupIndex && !isDown))
-    }
-    return SlicedTensors(
-      along: isDown ? .columns : .rows, slices: slices, orderWeight: gate)
+  /// The order of the neurons is stored once, beside gate.
+  private func outcome(
+    _ index: Int, _ dense: StoredMatrix, _ sparse: SparseMatrix?, _ found: MixedExpert.Outcome,
+    _ details: ModuleDetails, tokens: Int?
+  ) -> ModelQuantizer.Outcome {
+    let weight = QuantizedWeight(
+      StoredMatrix(dense, plus: sparse), orderBeside: modules[0].tensor)
+    let report = ModuleReport(
+      modules[index], weight, bits: split.meanBits, found, details, tokens: tokens)
+    return (modules[index], weight, report)
   }
 }

@@ -4,6 +4,7 @@ public enum ReportError: Error, Equatable {
     table: String, metric: String, scope: String, first: String, second: String)
   case mixedPoints(name: String, axis: String, labels: [String])
   case nothingToDraw(figure: String)
+  case noSuchCell(String, known: [String])
   case unsupportedData(path: String, format: String, version: Int)
   case unreadable(path: String, cause: String)
   case gnuplotMissing
@@ -21,6 +22,8 @@ extension ReportError: CustomStringConvertible {
         + "\"rows\", or choose one label with \"where\"."
     case .nothingToDraw(let figure):
       "Figure \(figure) has no point with both coordinates; check its x, y and the finished runs."
+    case .noSuchCell(let name, let known):
+      "There is no \"\(name)\"; there are \(known.joined(separator: ", "))."
     case .unsupportedData(let path, let format, let version):
       "\(path) is \(format) version \(version), expected \(ReportData.format) version "
         + "\(ReportData.version); render it with the program that wrote it, or collect it again."

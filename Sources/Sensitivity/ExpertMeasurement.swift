@@ -27,12 +27,17 @@ public struct ExpertMeasurement: Sendable {
     /// Largest over the unit's matrices of max over inputs j of max_i |W_ij| / mean_i |W_ij|
     /// (Li et al. 2024, arXiv:2406.08155, linear outlier score; the maximum makes it one number).
     case weightOutlier = "weight-outlier"
+    /// Largest over the unit's matrices of E[(w - E w)⁴] / (E[(w - E w)²])², 3 for normal weights.
+    case weightKurtosis = "weight-kurtosis"
     /// Largest over the unit's inputs of λ_max / λ_min of H = 2S/n, damped by
     /// ``conditionDamping``; 1 where there are no tokens.
     case conditionNumber = "condition-number"
     /// 1 - mean over tokens of cos(x, x + MoE(x)), one number a layer (Li et al. 2024,
     /// arXiv:2406.08155, whose predictor is trained on these cosines).
     case blockImportance = "block-importance"
+    /// The same with the cosine that a small network, trained on the tokens of
+    /// ``ExpertMeasurement/importanceSample``, predicts for those it has not seen.
+    case predictedImportance = "predicted-importance"
   }
 
   /// λ / mean(diag H) of ``Score/conditionNumber``, that of GPTQ by default.
@@ -58,6 +63,8 @@ public struct ExpertMeasurement: Sendable {
   public var required: Set<Sensitivity> = []
   /// nil: `expert-output` is not measured.
   public var expertOutput: ExpertOutputSample?
+  /// What ``Score/predictedImportance`` is trained on.
+  public var importanceSample: ExpertOutputSample?
   /// Units that fewer tokens reach are marked.
   public var minimumTokens = 32
 
@@ -83,9 +90,9 @@ public struct ExpertMeasurement: Sendable {
   ) throws -> SensitivityTable {
     try check()
     let configuration = checkpoint.configuration
-    let pass = try expertOutput.map {
-      try ForwardPass($0.sequences, source: checkpoint, precision: $0.precision)
-    }
+    let pass = try expertOutput.map(pass)
+    let importancePass =
+      scores.contains(.predictedImportance) ? try importanceSample.map(self.pass) : nil
     var units: [MeasuredUnit] = []
     for layer in 0..<configuration.layerCount {
       let statistics = try calibration.map {
@@ -94,8 +101,11 @@ public struct ExpertMeasurement: Sendable {
       if let statistics { try check(statistics) }
       let inputs = pass.map { _ in ExpertInputs() }
       try pass?.runLayer(layer, tap: inputs)
+      let turns = importancePass.map { _ in BlockTurns() }
+      try importancePass?.runLayer(layer, tap: turns)
       units += try LayerMeasurement(
-        layer: layer, options: self, statistics: statistics, inputs: inputs
+        layer: layer, options: self, statistics: statistics, inputs: inputs,
+        predictedImportance: turns?.predictedImportance(seed: UInt64(layer))
       ).units()
       progress(layer + 1, configuration.layerCount)
     }
@@ -105,6 +115,10 @@ public struct ExpertMeasurement: Sendable {
       units: units.map { $0.unit(levels: levels.levels) }, scores: values,
       neuronBlocks: levels.levels.contains { $0.parts.count > 1 }
         ? NeuronBlocks(size: blockSize, levels: levels.levels) : nil)
+  }
+
+  private func pass(of sample: ExpertOutputSample) throws -> ForwardPass {
+    try ForwardPass(sample.sequences, source: checkpoint, precision: sample.precision)
   }
 
   var rounding: LevelRounding {
@@ -127,6 +141,9 @@ public struct ExpertMeasurement: Sendable {
     }
     if required.contains(.expertOutput), expertOutput == nil {
       throw .needsExpertOutputSample(Sensitivity.expertOutput.rawValue)
+    }
+    if scores.contains(.predictedImportance), importanceSample == nil {
+      throw .needsExpertOutputSample(Score.predictedImportance.rawValue)
     }
     if expertOutput != nil, granularity == .layer { throw .expertOutputOfLayers }
     guard blockSize > 0 else { throw .badBlockSize(blockSize) }

@@ -14,6 +14,8 @@ struct LayerMeasurement {
   let statistics: CalibrationLayer?
   /// What the experts get on the tokens that ε is measured on; nil if it is not.
   let inputs: ExpertInputs?
+  /// Of the layer's MoE block; nil without enough tokens, or if it is not asked for.
+  let predictedImportance: Double?
 
   private var configuration: ModelConfiguration { options.checkpoint.configuration }
 
@@ -201,6 +203,15 @@ extension LayerMeasurement {
     guard score != .weightOutlier else {
       return modules.map { OutlierScore.of($0.weights) }.max() ?? 0
     }
+    if score == .predictedImportance {
+      guard let predictedImportance else {
+        throw MeasurementError.tooFewTokens(score.rawValue, layer: layer)
+      }
+      return predictedImportance
+    }
+    guard score != .weightKurtosis else {
+      return modules.map { Kurtosis.of($0.weights) }.max() ?? 0
+    }
     guard let statistics else { throw MeasurementError.needsCalibration(score.rawValue) }
     let tokens = Double(max(statistics.tokens, 1))
     switch score {
@@ -211,7 +222,8 @@ extension LayerMeasurement {
         throw MeasurementError.needsBlockCosines(layer: layer)
       }
       return 1 - cosines / tokens
-    case .conditionNumber, .weightOutlier: return try conditionNumber(of: modules)
+    case .conditionNumber, .weightOutlier, .weightKurtosis, .predictedImportance:
+      return try conditionNumber(of: modules)
     }
   }
 

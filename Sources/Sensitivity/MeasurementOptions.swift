@@ -137,6 +137,7 @@ public enum MeasurementError: Error, Equatable, CustomStringConvertible {
   case needsRoutingWeightedSums(String, layer: Int)
   case needsBlockCosines(layer: Int)
   case needsExpertOutputSample(String)
+  case tooFewTokens(String, layer: Int)
   /// The error of all experts of a layer together is not the sum of theirs.
   case expertOutputOfLayers
   case unknownName(String, of: String, allowed: [String])
@@ -159,6 +160,9 @@ public enum MeasurementError: Error, Equatable, CustomStringConvertible {
         + "calibration of layer \(layer) lacks: it is of an older version; calibrate again."
     case .needsExpertOutputSample(let sensitivity):
       "'\(sensitivity)' is measured on tokens; give a text to measure it on."
+    case .tooFewTokens(let score, let layer):
+      "'\(score)' is trained on tokens and checked on a fifth of them; layer \(layer) has fewer than "
+        + "five. Give a longer text."
     case .expertOutputOfLayers:
       "'expert-output' is measured for experts and projections, not for whole layers; use "
         + "granularity 'expert' or leave it out."

@@ -80,10 +80,9 @@ public enum BatchedProduct {
     rows: Int, inner: Int, columns: Int, _ a: UnsafePointer<Float>, aStride: Int,
     _ b: UnsafePointer<Float>, bStride: Int, from c: UnsafeMutablePointer<Float>, cStride: Int
   ) {
-    guard rows > 0, inner > 0, columns > 0 else { return }
-    OneDNN.subtractTransposed(
-      rows: rows, inner: inner, columns: columns, a, aStride: aStride, b, bStride: bStride,
-      from: c, cStride: cStride)
+    DenseProduct.multiply(
+      rows: rows, inner: inner, columns: columns, .init(a, stride: aStride, transposed: true),
+      .init(b, stride: bStride), scale: -1, keeping: 1, into: c, stride: cStride)
   }
 
   private static func shape(

@@ -61,17 +61,17 @@ final class OneDNN: @unchecked Sendable {
     }
   }
 
-  /// `c -= aᵀ b`, shapes `[inner, rows]ᵀ · [inner, columns]`; keeps no state, hence takes no lock.
-  static func subtractTransposed(
-    rows: Int, inner: Int, columns: Int, _ a: UnsafePointer<Float>, aStride: Int,
-    _ b: UnsafePointer<Float>, bStride: Int, from c: UnsafeMutablePointer<Float>, cStride: Int
+  /// `c = scale · op(a) · op(b) + keep · c`; keeps no state, hence takes no lock.
+  static func product(
+    rows: Int, inner: Int, columns: Int, _ a: DenseProduct.Operand, _ b: DenseProduct.Operand,
+    scale: Float, keeping keep: Float, into c: UnsafeMutablePointer<Float>, cStride: Int
   ) {
     check(
       dnnl_sgemm(
-        CChar(UInt8(ascii: "T")), CChar(UInt8(ascii: "N")), dnnl_dim_t(rows), dnnl_dim_t(columns),
-        dnnl_dim_t(inner), -1, a, dnnl_dim_t(aStride), b, dnnl_dim_t(bStride), 1, c,
+        a.orientation, b.orientation, dnnl_dim_t(rows), dnnl_dim_t(columns), dnnl_dim_t(inner),
+        scale, a.base, dnnl_dim_t(a.stride), b.base, dnnl_dim_t(b.stride), keep, c,
         dnnl_dim_t(cStride)),
-      "aᵀb of [\(inner), \(rows)] and [\(inner), \(columns)]")
+      "\(a.orientation)\(b.orientation) product [\(rows), \(inner)] · [\(inner), \(columns)]")
   }
 
   /// Row-major elements `[rows, columns]` of a weight matrix, brought into oneDNN's own layout.

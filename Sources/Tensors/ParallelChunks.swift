@@ -5,7 +5,8 @@ import Synchronization
 ///
 /// The chunk size is a parameter, never derived from the number of threads, so results do not
 /// depend on the machine. The threads are oneDNN's OpenMP pool: neither this nor a matrix product
-/// may be called from `body`; `BatchedProduct.subtractTransposed` is the exception.
+/// may be called from `body`, except those of ``DenseProduct`` and
+/// `BatchedProduct.subtractTransposed`.
 public func forEachChunk(
   of count: Int, size: Int, _ body: @Sendable (Range<Int>) -> Void
 ) {

@@ -20,4 +20,3 @@ extension QuantizedMatrix {
 }
 
 extension PackedMatrix: QuantizedMatrix {}
-extension SlicedMatrix: QuantizedMatrix {}

@@ -2,18 +2,16 @@
 ///
 /// Neurons are rows of gate and up, and columns of down. The slices stand side by side along the
 /// neurons; position p, counted through them, is neuron `order[p]`.
-public struct SlicedMatrix: Sendable, Equatable {
-  public enum Axis: String, Sendable {
-    case rows, columns
-  }
+public struct Slices<Part: QuantizedMatrix>: QuantizedMatrix {
+  public typealias Axis = NeuronAxis
 
   /// Where the neurons are.
   public let axis: Axis
-  public let slices: [PackedMatrix]
+  public let slices: [Part]
   /// The neuron at each position, a permutation, shape `[neurons]`.
   public let order: [Int]
 
-  public init(_ slices: [PackedMatrix], along axis: Axis, order: [Int]) {
+  public init(_ slices: [Part], along axis: Axis, order: [Int]) {
     let neurons = slices.reduce(0) { $0 + (axis == .rows ? $1.rows : $1.columns) }
     precondition(
       neurons == order.count, "\(neurons) neurons in slices, \(order.count) in the order")
@@ -24,7 +22,7 @@ public struct SlicedMatrix: Sendable, Equatable {
   public var columns: Int { axis == .columns ? order.count : slices.first?.columns ?? 0 }
   public var codeBits: Int { slices.reduce(0) { $0 + $1.codeBits } }
 
-  /// Bits of scales and zero points; the order is that of the whole expert.
+  /// Bits of what the slices store beside their codes; the order is that of the whole expert.
   public var metadataBits: Int { slices.reduce(0) { $0 + $1.metadataBits } }
 
   /// The weights with every neuron in its place, shape `[rows, columns]`; exact.
@@ -45,4 +43,12 @@ public struct SlicedMatrix: Sendable, Equatable {
     }
     return result
   }
+}
+
+/// The slices of affine grids that plans of several bit-widths give.
+public typealias SlicedMatrix = Slices<PackedMatrix>
+
+/// Where the neurons of an expert are in one of its matrices.
+public enum NeuronAxis: String, Sendable {
+  case rows, columns
 }

@@ -177,6 +177,29 @@ public enum VectorMath {
     return total + ySum - xSum
   }
 
+  /// Σ x · y.
+  public static func dot(
+    _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, count: Int
+  ) -> Float {
+    var sum = Lanes()
+    let whole = count & ~15
+    for i in stride(from: 0, to: whole, by: 16) { sum.addProduct(load(x + i), load(y + i)) }
+    var total = sum.sum()
+    for i in whole..<count { total += x[i] * y[i] }
+    return total
+  }
+
+  /// y += factor · x.
+  public static func add(
+    _ factor: Float, _ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    let whole = count & ~15
+    for i in stride(from: 0, to: whole, by: 16) {
+      store(load(y + i).addingProduct(load(x + i), factor), y + i)
+    }
+    for i in whole..<count { y[i] += factor * x[i] }
+  }
+
   /// y = silu(gate) · up = gate / (1 + e^−gate) · up, in place over `gate`.
   public static func swiGLU(
     gate: UnsafePointer<Float>, up: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>,
@@ -188,6 +211,21 @@ public enum VectorMath {
       store(g / (1 + exponential(-g)) * load(up + i), y + i)
     }
     for i in whole..<count { y[i] = gate[i] / (1 + exponential(-gate[i])) * up[i] }
+  }
+
+  /// cos(x, x + y); 1 where one of them has no length, so that there is nothing to turn.
+  public static func cosine(
+    _ x: UnsafePointer<Float>, plus y: UnsafePointer<Float>, count: Int
+  ) -> Double {
+    var (product, before, after) = (0.0, 0.0, 0.0)
+    for i in 0..<count {
+      let (a, b) = (Double(x[i]), Double(x[i] + y[i]))
+      product += a * b
+      before += a * a
+      after += b * b
+    }
+    let lengths = (before * after).squareRoot()
+    return lengths > 0 ? product / lengths : 1
   }
 }
 

@@ -20,11 +20,12 @@ struct AssayCommand: ParsableCommand {
       """,
     subcommands: [
       RunCommand.self, PlanCommand.self, StatusCommand.self, ResultsCommand.self,
-      ShowCommand.self, ReportCommand.self, InspectCommand.self, PerplexityCommand.self,
-      EvaluateCommand.self,
+      ShowCommand.self, ReportCommand.self, ExplainCommand.self, InspectCommand.self,
+      PerplexityCommand.self, EvaluateCommand.self, GenerateCommand.self,
       CalibrateCommand.self, MeasureCommand.self, AllocateCommand.self, QuantizeCommand.self,
-      CoverageCommand.self, CompareCommand.self, VerifyCommand.self, BenchCommand.self,
-      ImportCommand.self, ExportCommand.self, DoctorCommand.self, ReindexCommand.self,
+      ImportCommand.self, ExportCommand.self, StructureCommand.self, CoverageCommand.self,
+      CompareCommand.self,
+      VerifyCommand.self, BenchCommand.self, DoctorCommand.self, ReindexCommand.self,
     ])
 
   /// As ArgumentParser's own `main`, with the exit codes of this program.

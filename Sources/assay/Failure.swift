@@ -59,7 +59,8 @@ enum Failure {
       is HDF5Error, is TableError, is AllocationError, is QuantizationError,
       is QuantizeStageError, is MeasurementError, is ReportError, is UnusableInputs,
       is UnusableArgument, is NeuronTableError, is NeuronPlanError, is NeuronMeasurementError,
-      is LevelSetError, is QuantizationInputError, is PlanImportError:
+      is LevelSetError, is QuantizationInputError, is PlanImportError, is ComparisonError,
+      is MethodError:
       true
     case let error as StoreError:
       switch error {

@@ -26,12 +26,9 @@ struct SafeTensorsReader: FuzzReader {
     guard !file.metadata.isEmpty else { return }
     let checkpoint = try QuantizedCheckpoint(packed)
     for name in checkpoint.quantizedWeights {
-      if let sliced = try? checkpoint.sliced(name) {
-        _ = try? checkpoint.matrix(name, rows: sliced.rows, columns: sliced.columns)
-        checkpoint.releasePages(of: name)
-      }
-      guard let packed = try? checkpoint.packed(name) else { continue }
-      _ = try checkpoint.matrix(name, rows: packed.rows, columns: packed.columns)
+      _ = try? checkpoint.storedBits(of: name)
+      guard let stored = try? checkpoint.stored(name) else { continue }
+      _ = try checkpoint.matrix(name, rows: stored.rows, columns: stored.columns)
       checkpoint.releasePages(of: name)
     }
     _ = try? ModelInventory(packed)

@@ -5,7 +5,10 @@ import Tensors
 /// Small safetensors files of the kinds that the fixtures do not hold.
 enum SmallCheckpoints {
   static func all() throws -> [[UInt8]] {
-    [try written(fused, [:]), try written(packed, layout), try written(sliced, slicedLayout)]
+    [
+      try written(fused, [:]), try written(packed, layout), try written(sliced, slicedLayout),
+      try written(forms, formLayout),
+    ]
   }
 
   private static func tensor(_ name: String, _ type: ElementType, _ shape: [Int]) -> TensorPayload {
@@ -40,6 +43,18 @@ enum SmallCheckpoints {
   private static let slicedLayout = [
     "g.weight": "slices/rows/2/g.weight", "g.slice0.weight": "4/4/4", "g.slice1.weight": "2/4/4",
     "d.weight": "slices/columns/2/g.weight", "d.slice0.weight": "4/1/1", "d.slice1.weight": "2/1/1",
+  ]
+
+  /// Codebooks with a sparse part, and groups of outputs.
+  private static let forms = [
+    tensor("k.codes", .uint8, [1, 1]), tensor("k.codebooks", .float16, [1, 2, 4]),
+    TensorPayload(
+      name: "k.sparse_rows", dtype: .uint32, shape: [2], bytes: [0, 0, 0, 0, 1, 0, 0, 0]),
+    tensor("k.sparse_columns", .uint16, [1]), tensor("k.sparse_values", .float16, [1]),
+    tensor("t.codes", .uint8, [2, 1]), tensor("t.scales", .float16, [2, 1]),
+  ]
+  private static let formLayout = [
+    "k.weight": "codebooks/2/2/4", "t.weight": "input-channel/3/2/2",
   ]
 
   private static func written(

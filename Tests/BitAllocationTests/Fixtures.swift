@@ -23,6 +23,7 @@ extension SensitivityTable {
       scores: [
         "frequency": frequency ?? descending, "weight-outlier": descending.reversed(),
         "routing-weight": descending, "block-importance": descending,
+        "predicted-importance": descending,
       ])
   }
 
@@ -41,6 +42,7 @@ extension SensitivityTable {
       scores: [
         "frequency": [3, 1, 4, 1, 5, 9], "weight-outlier": [2, 7, 1, 8, 2, 8],
         "routing-weight": [1, 2, 3, 3, 2, 1], "block-importance": [1, 1, 1, 2, 2, 2],
+        "predicted-importance": [1, 1, 1, 2, 2, 2],
       ])
   }
 
@@ -78,8 +80,11 @@ extension SensitivityTable {
     return try SensitivityTable(
       units: units,
       scores: Dictionary(
-        uniqueKeysWithValues: ["frequency", "routing-weight", "weight-outlier", "block-importance"]
-          .map { ($0, scores) }))
+        uniqueKeysWithValues: [
+          "frequency", "routing-weight", "weight-outlier", "block-importance",
+          "predicted-importance",
+        ]
+        .map { ($0, scores) }))
   }
 
   /// The same table with all losses multiplied.

@@ -26,6 +26,16 @@ struct ArgumentTests {
         "--symmetric-range"
       ),
       ("quantize m --plan p --out o --hessian-stream quantized", "--text"),
+      ("quantize m --plan p --out o --method rtn --sensitive 0.6", "--sensitive"),
+      ("quantize m --plan p --out o --method rtn --range-outliers=-1", "--range-outliers"),
+      ("quantize m --plan p --out o --method rtn --quartiles nan", "--quartiles"),
+      ("quantize m --plan p --out o --method squeezellm", "--calibration"),
+      ("quantize m --plan p --out o --method rtn --axis adaptive", "--calibration"),
+      (
+        "quantize m --plan p --out o --method squeezellm --importance none --codebook-group=-1",
+        "--codebook-group"
+      ),
+      ("export checkpoint q --out o --shard-size 0", "--shard-size"),
       (
         "quantize m --plan p --out o --hessian-stream quantized --text t --calibration c",
         "--calibration"

@@ -70,6 +70,35 @@ struct DefinedTaskTests {
     #expect(names.metrics["acc"] == ["mmlu", "mmlu, mean of groups"])
   }
 
+  @Test("what a model writes is run, kept, and counted", .timeLimit(.minutes(2)))
+  func generation() throws {
+    let bench = try Bench()
+    defer { bench.remove() }
+    let rows = Self.experiments.appending(path: "../Tests/EvaluationTests/Golden/rows")
+      .standardizedFileURL.path
+    let task = #"""
+      "definition": "tasks/humaneval.json", "rows": "\#(rows)", "limit": 2, "maximumTokens": 8
+      """#
+    let drawn = #"{"code": {\#(task), "samples": 2, "temperature": 1, "passAt": [2]}}"#
+    let metrics = try metrics(try stage(drawn), in: bench.root)
+    #expect(metrics.map(\.definition.name) == ["pass@1", "pass@2"])
+    // The reference model knows no Python of this kind.
+    #expect(metrics.allSatisfy { $0.value == 0 && $0.items == 2 })
+    let lines = try String(
+      contentsOf: bench.root.appending(path: "code.generations.jsonl"), encoding: .utf8)
+    #expect(lines.split(separator: "\n").count == 4)
+    let point = try point(drawn)
+    #expect(ModelPipeline().seedStreams(for: point) == [.evaluation])
+    #expect(try ModelPipeline().seedStreams(for: self.point("{\"code\": {\(task)}}")).isEmpty)
+    func key(_ seed: UInt64, _ tasks: String) throws -> JSONValue {
+      try EvaluateStage(try self.point(tasks), precision: .f32)
+        .withDefinedTasks(of: try self.point(tasks), seed: seed)
+        .stage(weights: .file(URL(filePath: "/weights"))).parameters
+    }
+    #expect(try key(1, drawn) != key(2, drawn))
+    #expect(try key(1, "{\"code\": {\(task)}}") == key(2, "{\"code\": {\(task)}}"))
+  }
+
   @Test("what changes numbers changes the key, names of files do not")
   func keys() throws {
     func parameters(_ tasks: String) throws -> JSONValue {

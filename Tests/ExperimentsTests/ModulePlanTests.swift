@@ -136,7 +136,7 @@ struct SearchRecordFileTests {
     let folder = FileManager.default.temporaryDirectory.appending(path: "search-\(UUID())")
     defer { try? FileManager.default.removeItem(at: folder) }
     let file = SearchRecordFile(folder, of: "evolutionary", seed: 3)
-    #expect(file.state() == nil)
+    #expect(file.saved() == nil)
     var saved: [SearchState] = []
     let units = (0..<6).map { index in
       BitAllocation.Unit(
@@ -155,16 +155,18 @@ struct SearchRecordFileTests {
       problem, seed: 3, measured: nil,
       checkpoint: SearchCheckpoint { state in
         saved.append(state)
-        if state.generation == 2 { try file.save(state) }
+        if state.generation == 2 { try file.save(.init(state: state, forwardTokens: 77)) }
       })
-    let state = try #require(file.state())
+    let found = try #require(file.saved())
+    #expect(found.forwardTokens == 77)
+    let state = found.state
     #expect(state == saved.first { $0.generation == 2 })
-    #expect(SearchRecordFile(folder, of: "evolutionary", seed: 4).state() == nil)
-    #expect(SearchRecordFile(folder, of: "evopress", seed: 3).state() == nil)
+    #expect(SearchRecordFile(folder, of: "evolutionary", seed: 4).saved() == nil)
+    #expect(SearchRecordFile(folder, of: "evopress", seed: 3).saved() == nil)
     let resumed = try search.allocate(
       problem, seed: 3, measured: nil, resume: state, checkpoint: nil)
     #expect(resumed == whole && resumed.search?.generations == whole.search?.generations)
     try Data("{".utf8).write(to: folder.appending(path: "search.json"))
-    #expect(file.state() == nil)
+    #expect(file.saved() == nil)
   }
 }

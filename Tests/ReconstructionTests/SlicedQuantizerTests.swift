@@ -101,6 +101,29 @@ struct SlicedQuantizerTests {
     #expect(inventory.bitsHistogram?.contains("4+3+2 bits × 12") ?? false)
   }
 
+  @Test("a single slice in act-order has its order stored and counted")
+  func singleSlice() throws {
+    let model = try TinyMixtral()
+    let neurons = model.checkpoint.configuration.gatedBlocks(layer: 0)[0].modules[0].rows
+    let target = try model.subfolder("quantized")
+    let reports = try ModelQuantizer(
+      model.checkpoint, method: method(Self.solvers[2]), calibration: try model.calibrate()
+    ) { module in
+      module.expert == nil
+        ? .bits(3) : .slices(NeuronSplit([.init(bits: 3, neurons: neurons)]))
+    }.write(to: target)
+    let quantized = try QuantizedCheckpoint(target)
+    for report in reports {
+      let stored = try quantized.storedBits(of: report.module)
+      #expect(stored.codeBits == report.codeBits && stored.metadataBits == report.metadataBits)
+    }
+    let gate = try #require(reports.first { $0.unit == "layers.0.experts.0" })
+    let bits = try quantized.storedBits(of: gate.module).bits
+    #expect(bits[.neuronOrder] == neurons * SlicedTensors.bits(neurons: neurons))
+    // Down falls by its Hessian's diagonal, wherever gate and up have their rows.
+    #expect(try quantized.sliced(gate.module)?.order != Array(0..<neurons))
+  }
+
   @Test("the function is that of the dequantized weights, whatever order neurons are stored in")
   func function() throws {
     let model = try TinyMixtral()

@@ -18,7 +18,10 @@ struct ReportRendererTests {
   func writing() async throws {
     try await inTemporaryFolder { folder in
       let reports = ReportFolder(folder)
-      let files = ["tiny.md", "figures/tiny-curve.svg", "data/tiny.json"]
+      let files = [
+        "tiny.md", "tables/tiny-main.tex", "tables/tiny-main.csv", "figures/tiny-curve.svg",
+        "data/tiny.json",
+      ]
       let first = try await renderer().write(to: reports)
       let second = try await renderer().write(to: reports)
       let drift = try await ReportRenderer.check("tiny", in: reports)

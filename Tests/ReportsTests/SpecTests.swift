@@ -16,7 +16,7 @@ struct SpecTests {
     #expect(
       try message(tables: table)
         == "/tables/0/row: Unknown key \"row\"; did you mean \"rows\"? Allowed here: name, caption, "
-        + "rows, where, columns, reference, bestWithin.")
+        + "rows, where, columns, reference, bestWithin, baseline, test, variance.")
   }
 
   @Test(
@@ -41,6 +41,17 @@ struct SpecTests {
       (#""columns": [], "where": {"methods": "RTN"}"#, "/tables/0/where/methods", "method"),
       (#""columns": [], "where": {"method": ["GPTK"]}"#, "/tables/0/where/method", "GPTQ"),
       (#""columns": [], "bestWithin": "bit""#, "/tables/0/bestWithin", "bits"),
+      (#""columns": [], "baseline": "GPTK""#, "/tables/0/baseline", "GPTQ"),
+      (#""columns": [], "baseline": {"metod": "GPTQ"}"#, "/tables/0/baseline/metod", "method"),
+      (
+        #""columns": [], "baseline": "GPTQ", "test": {"correction": "hom"}"#,
+        "/tables/0/test/correction", "holm"
+      ),
+      (
+        #""columns": [], "baseline": "GPTQ", "test": {"apha": 0.1}"#, "/tables/0/test/apha", "alpha"
+      ),
+      (#""columns": [], "baseline": "GPTQ", "test": {"alpha": 5}"#, "/tables/0/test/alpha", nil),
+      (#""columns": [], "test": {}"#, "/tables/0", nil),
     ] as [(String, String, String?)])
   func misspelt(columns: String, place: String, nearest: String?) throws {
     let text = try message(tables: #"[{"name": "main", "rows": "method", \#(columns)}]"#)

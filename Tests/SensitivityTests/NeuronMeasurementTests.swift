@@ -235,19 +235,19 @@ struct NeuronMeasurementTests {
       calibration: try model.calibrate(tokens: 120, in: folder))
     let table = try measurement.table()
     var realised: [String: Double] = [:]
-    for (name, allocation) in [
-      ("exact", try NeuronAllocation(exact: table, budget: 2.5)),
-      ("random", try NeuronAllocation(random: table, budget: 2.5, seed: 1)),
-      ("uniform", try NeuronAllocation(uniform: LevelMix(bits: 2.5), for: table)),
-      ("all 2", try NeuronAllocation(uniform: LevelMix(bits: 2), for: table)),
-      ("all 4", try NeuronAllocation(uniform: LevelMix(bits: 4), for: table)),
+    for (name, plan) in [
+      ("exact", try NeuronAllocation(exact: table, budget: 2.5).plan),
+      ("uniform", try NeuronPlan(uniform: LevelMix(bits: 2.5), for: table)),
+      ("all 2", try NeuronPlan(uniform: LevelMix(bits: 2), for: table)),
+      ("all 4", try NeuronPlan(uniform: LevelMix(bits: 4), for: table)),
     ] {
-      let losses = try measurement.realisedLosses(of: allocation.plan, in: table)
+      let losses = try measurement.realisedLosses(of: plan, in: table)
       let sum = try losses.reduce(0) { $0 + (try #require($1)) }
       realised[name] = sum
       // How far apart they are is a result, not a claim.
       print(
-        "\(name): \(allocation.bits) bits, predicted \(allocation.loss ?? .nan), realised \(sum)")
+        "\(name): \(table.meanBits(of: plan)) bits, predicted \(table.loss(of: plan) ?? .nan), "
+          + "realised \(sum)")
     }
     let (least, most) = (try #require(realised["all 4"]), try #require(realised["all 2"]))
     for loss in realised.values { #expect(least <= loss && loss <= most) }

@@ -153,7 +153,8 @@ struct MeasurementRefusalTests {
       }
     }
     measurement.required = []
-    for score in ExpertMeasurement.Score.allCases where score != .weightOutlier {
+    for score in ExpertMeasurement.Score.allCases
+    where ![.weightOutlier, .weightKurtosis, .predictedImportance].contains(score) {
       measurement.scores = [score]
       #expect(throws: MeasurementError.needsCalibration(score.rawValue)) {
         try measurement.table()

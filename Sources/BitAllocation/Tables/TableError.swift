@@ -20,6 +20,7 @@ public enum TableError: Error, Equatable {
   case unknownUnit(String, nearest: String?)
   case unitWithoutPlan(String)
   case badNeuronBlocks(String)
+  case otherUnits(first: String, second: String)
 }
 
 extension TableError: CustomStringConvertible {
@@ -63,6 +64,9 @@ extension TableError: CustomStringConvertible {
       "Unit \(id) is not in the table." + (nearest.map { " Did you mean \($0)?" } ?? "")
     case .unitWithoutPlan(let id):
       "Unit \(id) has no level in the plan; add it."
+    case .otherUnits(let first, let second):
+      "Tables of other units cannot be summed: \(first) stands against \(second); measure the same "
+        + "model at the same granularity and levels."
     case .badNeuronBlocks(let reason):
       "neuronBlocks: \(reason)"
     }

@@ -45,6 +45,26 @@ final class AtomicFile {
     }
   }
 
+  /// Copies bytes that were written here into another file.
+  ///
+  /// - Throws: ``CheckpointError/cannotWrite(file:reason:)``.
+  func copy(
+    _ range: Range<Int>, to other: AtomicFile, at offset: Int
+  ) throws(CheckpointError) {
+    var start = range.lowerBound
+    while start < range.upperBound {
+      var buffer = [UInt8](repeating: 0, count: min(range.upperBound - start, 1 << 20))
+      let read = buffer.withUnsafeMutableBytes {
+        pread(descriptor, $0.baseAddress, $0.count, start)
+      }
+      if read < 0 && errno == EINTR { continue }
+      guard read > 0 else { throw failure() }
+      buffer.removeLast(buffer.count - read)
+      try other.write(buffer, at: offset + start - range.lowerBound)
+      start += read
+    }
+  }
+
   /// Puts the file in its place.
   ///
   /// - Throws: ``CheckpointError/cannotWrite(file:reason:)``.

@@ -5,9 +5,11 @@
 public enum ElementType: String, Sendable, CaseIterable {
   case uint8 = "U8"
   case int8 = "I8"
+  case uint16 = "U16"
   case float16 = "F16"
   case bfloat16 = "BF16"
   case int32 = "I32"
+  case uint32 = "U32"
   case float32 = "F32"
   case int64 = "I64"
 
@@ -15,8 +17,8 @@ public enum ElementType: String, Sendable, CaseIterable {
   public var byteCount: Int {
     switch self {
     case .uint8, .int8: 1
-    case .float16, .bfloat16: 2
-    case .int32, .float32: 4
+    case .uint16, .float16, .bfloat16: 2
+    case .int32, .uint32, .float32: 4
     case .int64: 8
     }
   }
@@ -25,7 +27,7 @@ public enum ElementType: String, Sendable, CaseIterable {
   public var isFloatingPoint: Bool {
     switch self {
     case .float16, .bfloat16, .float32: true
-    case .uint8, .int8, .int32, .int64: false
+    case .uint8, .int8, .uint16, .int32, .uint32, .int64: false
     }
   }
 

@@ -9,7 +9,7 @@ enum WeightDecoder {
     case .float32: copy(bytes, as: Float.self)
     case .float16: withAligned(bytes) { HalfPrecision.float32(fromFloat16: $0) }
     case .bfloat16: withAligned(bytes) { HalfPrecision.float32(fromBFloat16: $0) }
-    case .uint8, .int8, .int32, .int64:
+    case .uint8, .int8, .uint16, .int32, .uint32, .int64:
       preconditionFailure("\(type.rawValue) is not a floating-point type")
     }
   }

@@ -30,7 +30,7 @@ struct StageDifference: CustomStringConvertible {
   }
 
   /// Dotted path → canonical text of every value that is not an object.
-  private static func leaves(_ value: JSONValue, at path: String = "") -> [String: String] {
+  static func leaves(_ value: JSONValue, at path: String = "") -> [String: String] {
     guard let object = value.objectValue, !object.isEmpty else {
       return [path: CanonicalJSON.text(value)]
     }

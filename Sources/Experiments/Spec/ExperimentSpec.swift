@@ -16,6 +16,7 @@ public struct ExperimentSpec: Sendable {
   /// Raw; the reports room knows their grammar.
   public let tables: JSONValue
   public let figures: JSONValue
+  public let analyses: JSONValue
 
   /// The whole document.
   public let document: JSONValue
@@ -53,6 +54,7 @@ public struct ExperimentSpec: Sendable {
     self.replicates = try Self.replicates(root)
     self.tables = try Self.list("tables", root)
     self.figures = try Self.list("figures", root)
+    self.analyses = try Self.list("analyses", root)
     self.document = document
     self.folder = folder
     self.file = file

@@ -22,6 +22,9 @@ extension ParameterGroup {
       "allocation", .group(allocation), .defaulting([:]), "How bits are shared among units."),
     ParameterField("budget", .group(budget), .defaulting([:]), "Mean code bits per weight."),
     ParameterField("evaluation", .group(evaluation), .required, "What is measured."),
+    ParameterField(
+      "structure", .group(structure), .optional,
+      "Which parts of the model are quantized alone, to see what each of them loses."),
   ])
 
   static let model = ParameterGroup([
@@ -60,46 +63,49 @@ extension ParameterGroup {
     ),
   ])
 
-  static let quantizer = ParameterGroup([
-    ParameterField("method", .choice(["rtn", "gptq"]), .required, "Base quantizer."),
-    ParameterField(
-      "groupSize", .integer(1...65536), .defaulting(64), nullable: true,
-      "Weights that share one scale; null: a whole row."),
-    ParameterField("symmetric", .flag, .defaulting(false), "A grid without zero point."),
-    ParameterField(
-      "range", .choice(["extremes", "mse"]), .defaulting("extremes"),
-      "Of a group's grid: from its smallest to its largest weight, or the shrunk range with the "
-        + "least error."),
-    ParameterField(
-      "symmetricRange", .choice(SymmetricRange.allCases.map(\.rawValue)), .defaulting("mirrored"),
-      "symmetric: mirrored: always -hi ... hi; published: GPTQ's code, which clips groups without "
-        + "negative weights."),
-    ParameterField(
-      "scaleRounding", .choice(ScaleRounding.allCases.map(\.rawValue)), .defaulting("float16"),
-      "float16: scales are rounded as stored before codes are chosen; exact: only when stored, as "
-        + "published codes do."),
-    ParameterField(
-      "damping", .number(0...1), .defaulting(0.01),
-      "GPTQ: share of the Hessian's mean diagonal added to its diagonal."),
-    ParameterField(
-      "actOrder", .flag, .defaulting(false), "GPTQ: columns by falling diagonal of the Hessian."),
-    ParameterField(
-      "groupScales", .choice(["fresh", "stale", "static"]), .defaulting("fresh"),
-      "GPTQ: from the weights at the group's turn, at its block's turn, or from the start."),
-    ParameterField(
-      "blockSize", .integer(1...65536), .defaulting(128),
-      "GPTQ: columns after which all later ones are updated."),
-    ParameterField(
-      "minimumTokens", .integer(0...1_000_000_000), .defaulting(32),
-      "GPTQ: modules with fewer calibration tokens are rounded to nearest, and counted."),
-    ParameterField(
-      "hessianStream", .choice(HessianStream.allCases.map(\.rawValue)),
-      .defaulting("full-precision"),
-      "GPTQ: Hessians of inputs from full-precision layers, or from layers quantized before."),
-    ParameterField(
-      "routingWeighted", .flag, .defaulting(false),
-      "GPTQ: Hessians of experts weigh tokens by their routing weight."),
-  ])
+  static let quantizer = ParameterGroup(
+    [
+      ParameterField(
+        "method", .choice(QuantizerParameters.Method.allCases.map(\.rawValue)), .required,
+        "Base quantizer."),
+      ParameterField(
+        "groupSize", .integer(1...65536), .defaulting(64), nullable: true,
+        "Weights that share one scale; null: a whole row."),
+      ParameterField("symmetric", .flag, .defaulting(false), "A grid without zero point."),
+      ParameterField(
+        "range", .choice(["extremes", "mse"]), .defaulting("extremes"),
+        "Of a group's grid: from its smallest to its largest weight, or the shrunk range with the "
+          + "least error."),
+      ParameterField(
+        "symmetricRange", .choice(SymmetricRange.allCases.map(\.rawValue)), .defaulting("mirrored"),
+        "symmetric: mirrored: always -hi ... hi; published: GPTQ's code, which clips groups without "
+          + "negative weights."),
+      ParameterField(
+        "scaleRounding", .choice(ScaleRounding.allCases.map(\.rawValue)), .defaulting("float16"),
+        "float16: scales are rounded as stored before codes are chosen; exact: only when stored, as "
+          + "published codes do."),
+      ParameterField(
+        "damping", .number(0...1), .defaulting(0.01),
+        "GPTQ: share of the Hessian's mean diagonal added to its diagonal."),
+      ParameterField(
+        "actOrder", .flag, .defaulting(false), "GPTQ: columns by falling diagonal of the Hessian."),
+      ParameterField(
+        "groupScales", .choice(["fresh", "stale", "static"]), .defaulting("fresh"),
+        "GPTQ: from the weights at the group's turn, at its block's turn, or from the start."),
+      ParameterField(
+        "blockSize", .integer(1...65536), .defaulting(128),
+        "GPTQ: columns after which all later ones are updated."),
+      ParameterField(
+        "minimumTokens", .integer(0...1_000_000_000), .defaulting(32),
+        "GPTQ: modules with fewer calibration tokens are rounded to nearest, and counted."),
+      ParameterField(
+        "hessianStream", .choice(HessianStream.allCases.map(\.rawValue)),
+        .defaulting("full-precision"),
+        "GPTQ: Hessians of inputs from full-precision layers, or from layers quantized before."),
+      ParameterField(
+        "routingWeighted", .flag, .defaulting(false),
+        "GPTQ: Hessians of experts weigh tokens by their routing weight."),
+    ] + quantizerForms)
 
   static let allocation = ParameterGroup([
     ParameterField(
@@ -145,6 +151,10 @@ extension ParameterGroup {
     ParameterField(
       "fitnessText", .group(fitnessText), .optional,
       "measured: the text of the search, disjoint from calibration and evaluation."),
+    ParameterField(
+      "calibrationTexts", .paths, .optional,
+      "Texts in the place of calibration.corpus for the losses that are allocated, one calibration "
+        + "each; losses of several are summed. The quantizer keeps its calibration."),
   ])
 
   static let factors = ParameterGroup([

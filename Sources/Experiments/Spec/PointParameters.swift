@@ -5,6 +5,7 @@ import Evaluation
 import Foundation
 import JSON
 public import Quantization
+public import Reconstruction
 import Tensors
 
 /// Everything that decides what a point computes, checked and with its defaults filled in.
@@ -19,6 +20,7 @@ public struct PointParameters: Sendable, Equatable {
   public let allocation: AllocationParameters?
   public let budget: BudgetParameters?
   public let evaluation: EvaluationParameters
+  public let structure: StructureParameters?
 
   /// These parameters as JSON, complete and pruned: what identity is computed from.
   public let json: JSONValue
@@ -37,11 +39,15 @@ public struct PointParameters: Sendable, Equatable {
     self.allocation = fields.allocation
     self.budget = fields.budget
     self.evaluation = fields.evaluation
+    self.structure = fields.structure
     self.json = pruned
     self.folder = folder
     try checkEvaluation()
+    try checkQuantizer()
     try checkBudget()
     try checkAllocation()
+    try checkStructure()
+    try checkCalibrationTexts()
   }
 
   /// The file that a path of the spec names.
@@ -60,6 +66,7 @@ extension PointParameters {
     var allocation: AllocationParameters?
     var budget: BudgetParameters?
     var evaluation: EvaluationParameters
+    var structure: StructureParameters?
   }
 
   private static func decode(_ json: JSONValue) throws(SpecError) -> Fields {
@@ -73,7 +80,7 @@ extension PointParameters {
   private static func pruned(_ json: JSONValue) throws(SpecError) -> JSONValue {
     guard var object = json.objectValue else { return json }
     if object["quantizer"]?.isNull ?? true {
-      for key in ["calibration", "allocation", "budget"] { object[key] = nil }
+      for key in ["calibration", "allocation", "budget", "structure"] { object[key] = nil }
     } else if object["calibration"] == nil {
       throw SpecError(
         .missingKey(
@@ -135,10 +142,6 @@ extension PointParameters {
     }
     guard allocation.granularity == "neuron" else { return }
     if mixed { try refuse("levels", "Neurons have whole bits; half levels are made of neurons.") }
-    if allocation.fitness == .measured {
-      try refuse(
-        "fitness", "Plans over neurons are not put together from a level store; use expert.")
-    }
     if allocation.sensitivity != nil || allocation.error == .gptq
       || allocation.scale != "relative" || allocation.factors.frequency != 0
       || allocation.factors.routingWeight != 0
@@ -276,7 +279,7 @@ public enum HessianStorage: String, Codable, Sendable, CaseIterable {
 
 public struct QuantizerParameters: Codable, Sendable, Equatable {
   public enum Method: String, Codable, Sendable, CaseIterable {
-    case rtn, gptq
+    case rtn, gptq, squeezellm
   }
 
   public let method: Method
@@ -309,6 +312,13 @@ public struct QuantizerParameters: Codable, Sendable, Equatable {
   public let hessianStream: HessianStream
   /// Whether Hessians of experts weigh tokens by their routing weight.
   public let routingWeighted: Bool
+  /// nil: no sparse part.
+  public var outliers: Outliers?
+  /// nil: output channels.
+  public var axis: AxisChoice?
+  /// nil: of the Hessian.
+  public var importance: ImportanceSource?
+  public var codebooks: Codebooks?
 }
 
 public struct AllocationParameters: Codable, Sendable, Equatable {
@@ -365,6 +375,8 @@ public struct AllocationParameters: Codable, Sendable, Equatable {
   public let search: SearchOptions
   public let fitness: Fitness
   public let fitnessText: FitnessText?
+  /// Texts whose losses, one calibration each, are summed; nil: those of the calibration.
+  public let calibrationTexts: [String]?
 }
 
 /// What may be spent.

@@ -4,7 +4,7 @@ import JSON
 enum SpecKeys {
   static let top = [
     "$schema", "schemaVersion", "name", "base", "axes", "when", "exclude", "add", "patch",
-    "replicates", "expect", "tables", "figures",
+    "replicates", "expect", "tables", "figures", "analyses",
   ]
 
   /// Words of the grammar that are reserved: accepted while empty.

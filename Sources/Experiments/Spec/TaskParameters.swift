@@ -32,6 +32,16 @@ public struct DefinedTaskParameters: Codable, Sendable, Equatable {
   public let limit: Int?
   /// Solved examples before each question; nil: as many as the definition says.
   public let fewShot: Int?
+  /// Of generation: texts for each item; nil: 1.
+  public let samples: Int?
+  /// Of generation; nil: 0, always the likeliest token.
+  public let temperature: Double?
+  /// Of generation; nil: all tokens.
+  public let topP: Double?
+  /// Of generation; nil: as many as the definition says.
+  public let maximumTokens: Int?
+  /// Of programs: every k of pass@k besides 1.
+  public let passAt: [Int]?
 }
 
 extension ParameterGroup {
@@ -46,6 +56,18 @@ extension ParameterGroup {
     ParameterField(
       "fewShot", .integer(0...64), .optional,
       "Solved examples before each question; those of the definition if left out."),
+    ParameterField("samples", .integer(1...10_000), .optional, "Generation: texts for each item."),
+    ParameterField(
+      "temperature", .number(0...10), .optional,
+      "Generation: 0, the likeliest token always, if left out."),
+    ParameterField(
+      "topP", .number(1e-6...1), .optional,
+      "Generation: only the likeliest tokens that have this probability together."),
+    ParameterField(
+      "maximumTokens", .integer(1...1_000_000), .optional,
+      "Generation: in the place of the definition's, for models of few positions."),
+    ParameterField(
+      "passAt", .integers(1...10_000), .optional, "Programs: k of pass@k, up to the samples."),
   ])
 }
 

@@ -129,17 +129,40 @@ public struct AllocateStage: Sendable {
 
   private func write(to context: StageContext) throws {
     let file = context.input("table").appending(path: StageFile.table)
-    guard !(try NeuronTable.isNeuronTable(file)) else {
-      let json = try options.allocation(
-        of: NeuronTable(hdf5: file), attention: attention, seed: seed ?? 0
-      ).json()
-      return try context.write(json, to: StageFile.plan)
-    }
-    let table = try SensitivityTable(hdf5: file)
+    let json =
+      try NeuronTable.isNeuronTable(file)
+      ? plan(of: NeuronTable(hdf5: file), context) : plan(of: SensitivityTable(hdf5: file), context)
+    try context.write(json, to: StageFile.plan)
+  }
+
+  private func plan(of table: SensitivityTable, _ context: StageContext) throws -> JSONValue {
     guard let measured else {
-      let allocation = try options.allocation(of: table, attention: attention, seed: seed ?? 0)
-      return try context.write(try allocation.json(for: table), to: StageFile.plan)
+      return try options.allocation(of: table, attention: attention, seed: seed ?? 0)
+        .json(for: table)
     }
+    return try search(
+      measured, options.problem(table, attention), .modules(table.neuronBlocks), context
+    ).json(for: table)
+  }
+
+  private func plan(of table: NeuronTable, _ context: StageContext) throws -> JSONValue {
+    guard let measured else {
+      return try options.allocation(of: table, attention: attention, seed: seed ?? 0).json()
+    }
+    let blocks = try table.blockTable(size: options.blockSize)
+    let allocation = try search(
+      measured, options.problem(blocks, attention),
+      .neurons(table, blockSize: options.blockSize), context)
+    return try BlockAllocation(allocation, of: table, blockSize: options.blockSize).json()
+  }
+
+  /// Searches with the divergence of assembled models, from where an interrupted search was.
+  private func search(
+    _ measured: Measured, _ problem: AllocationProblem, _ units: PlanDivergence.Units,
+    _ context: StageContext
+  ) throws -> Allocation {
+    let record = SearchRecordFile(context.recovery, of: options.allocator, seed: seed ?? 0)
+    let saved = record.saved()
     let folder = try ModelFolder(measured.model)
     let divergence = try PlanDivergence(
       store: LevelStore(
@@ -147,22 +170,22 @@ public struct AllocateStage: Sendable {
           uniqueKeysWithValues: measured.levels.map {
             ($0.bits, context.input(LevelStage.name($0)))
           })),
-      blocks: table.neuronBlocks, full: folder.weights,
+      units: units, full: folder.weights,
       tokens: try measured.tokens(folder.tokenizer(), seed: seed ?? 0),
-      stageTokens: options.search.measuredTokens(options.allocator), precision: measured.precision)
-    let record = SearchRecordFile(context.recovery, of: options.allocator, seed: seed ?? 0)
+      stageTokens: options.search.measuredTokens(options.allocator),
+      precision: measured.precision, spent: saved?.forwardTokens ?? 0)
     let generations = Double(max(options.search.generations ?? 1, 1))
     let allocation = try SearchAllocator(options.allocator, options: options.search).allocate(
-      options.problem(table, attention), seed: seed ?? 0, measured: divergence.fitness,
-      resume: record.state(),
+      problem, seed: seed ?? 0, measured: divergence.fitness, resume: saved?.state,
       checkpoint: SearchCheckpoint { state in
-        try record.save(state)
+        try record.save(
+          SearchRecordFile.Saved(state: state, forwardTokens: divergence.forwardTokens))
         context.progress(
           min(Double(state.generation) / generations, 1),
           "generation \(state.generation), best \(CanonicalJSON.number(state.bestFitness))")
       })
-    try context.write(try allocation.json(for: table), to: StageFile.plan)
     try context.recordForwardTokens(divergence.forwardTokens)
+    return allocation
   }
 }
 

@@ -15,6 +15,10 @@ extension EvaluateStage {
     public var rows: URL
     /// Items from the start; nil: all.
     public var limit: Int?
+    /// Of tasks that the model writes answers to.
+    public var sampling = AnswerSampling()
+    /// Every k of pass@k besides 1, none above the samples.
+    public var attempts: [Int] = []
 
     public init(name: String, definition: TaskDefinition, rows: URL, limit: Int? = nil) {
       self.name = name
@@ -29,7 +33,13 @@ extension EvaluateStage {
       self.init(
         name: name, definition: definition,
         rows: task.rows.map(point.url) ?? definition.usualRows, limit: task.limit)
+      sampling = AnswerSampling(
+        samples: task.samples ?? 1, temperature: task.temperature ?? 0, topP: task.topP,
+        maximumTokens: task.maximumTokens)
+      attempts = (task.passAt ?? []).filter { $0 > 1 && $0 <= sampling.samples }
     }
+
+    var isGenerated: Bool { definition.kind == .generation }
 
     /// The items that are asked.
     ///
@@ -48,13 +58,24 @@ extension EvaluateStage {
     }
 
     /// What decides its numbers besides the inputs, as it enters the stage's key.
-    var parameters: JSONValue { parameters(rows: "input", examples: "input") }
+    var parameters: JSONValue {
+      let known = parameters(rows: "input", examples: "input")
+      guard isGenerated, sampling.temperature > 0, var object = known.objectValue else {
+        return known
+      }
+      object["seed"] = JSONValue(Double(sampling.seed))
+      return .object(object)
+    }
 
     private func parameters(rows: String, examples: String?) -> JSONValue {
       var object = JSONObject([
         ("task", definition.identity(rows: rows, examples: examples))
       ])
       object["limit"] = limit.map { JSONValue($0) }
+      if isGenerated {
+        object["sampling"] = sampling.json
+        if definition.runsPrograms { object["sandbox"] = SandboxLimits().json }
+      }
       return .object(object)
     }
 
@@ -83,6 +104,26 @@ extension EvaluateStage {
       parameters(rows: try Digest.of(file: definition.rowsURL(in: rows)), examples: nil)
     }
 
+    /// Lets a model write answers; programs among them need a sandbox, before anything is written.
+    ///
+    /// - Parameters:
+    ///   - model: Full precision or quantized.
+    ///   - tokenizer: Of the model.
+    ///   - items: Those that were read before; nil reads them.
+    ///   - precision: Of the forward pass.
+    ///   - progress: Fraction done, 0…1.
+    /// - Returns: Every item with what was written.
+    /// - Throws: ``TaskError``, ``GenerationError``, ``SandboxError``, and what the model throws.
+    public func generate(
+      _ model: ModelFolder, _ tokenizer: Tokenizer, items: [TaskItem]? = nil,
+      precision: Precision, progress: (Double) -> Void
+    ) throws -> GenerationScores {
+      try GenerationScores(
+        of: model.weights, task: definition, items: try items ?? self.items(),
+        tokenizer: tokenizer, precision: precision, sampling: sampling,
+        sandbox: definition.runsPrograms ? try Sandbox() : nil, progress: progress)
+    }
+
     /// Asks a model.
     ///
     /// - Parameters:
@@ -103,11 +144,45 @@ extension EvaluateStage {
     }
   }
 
+  /// Scores a task, by log-likelihoods or by what the model writes, and stores every item.
+  ///
+  /// - Returns: The metrics, and the tokens that went through the model.
+  func write(
+    _ task: DefinedTask, _ folder: ModelFolder, _ tokenizer: Tokenizer, digest: String,
+    items: HDF5Writer, to directory: URL, progress: (Double) -> Void
+  ) throws -> (metrics: [Metric], forwardTokens: Int) {
+    guard task.isGenerated else {
+      let scores = try task.evaluate(folder, tokenizer, precision: precision, progress: progress)
+      try scores.write(to: items, of: task)
+      return (
+        try scores.metrics(of: task, tokenizer: digest, precision: precision),
+        scores.forwardTokens
+      )
+    }
+    let scores = try task.generate(folder, tokenizer, precision: precision, progress: progress)
+    try scores.write(to: items, of: task)
+    let lines = scores.lines(task: task.name).map { $0 + "\n" }.joined()
+    try Data(lines.utf8).write(to: directory.appending(path: "\(task.name).generations.jsonl"))
+    let more = try scores.attemptMetrics(of: task, tokenizer: digest, precision: precision)
+    return (
+      try scores.metrics(of: task, tokenizer: digest, precision: precision) + more,
+      scores.forwardTokens
+    )
+  }
+
   /// This stage with the tasks of a point whose definitions are data.
-  func withDefinedTasks(of point: PointParameters) throws -> EvaluateStage {
+  ///
+  /// - Parameters:
+  ///   - point: Names the tasks.
+  ///   - seed: Of drawn answers.
+  /// - Returns: The stage, complete.
+  /// - Throws: `TaskError` for a definition that cannot be used.
+  func withDefinedTasks(of point: PointParameters, seed: UInt64 = 0) throws -> EvaluateStage {
     var stage = self
     stage.definedTasks = try point.evaluation.definedTasks.map {
-      try DefinedTask(name: $0.name, $0.task, of: point)
+      var task = try DefinedTask(name: $0.name, $0.task, of: point)
+      task.sampling.seed = seed
+      return task
     }
     return stage
   }
@@ -125,11 +200,14 @@ extension EvaluateStage {
         metrics[metric.rawValue, default: []].insert(name)
         if definition.hasGroups { metrics[metric.rawValue]?.insert(macroScope(of: name)) }
       }
+      for k in task.passAt ?? [] where definition.runsPrograms {
+        metrics["pass@\(k)", default: []].insert(name)
+      }
     }
   }
 }
 
-extension TaskScores {
+extension ItemScores {
   /// Every metric of the task: over all items alike, and as the mean of groups where it has groups.
   func metrics(
     of task: EvaluateStage.DefinedTask, tokenizer: String, precision: Precision
@@ -148,24 +226,58 @@ extension TaskScores {
     }
   }
 
-  /// Stores every item: its name and group (lines of UTF-8), the answers to its requests, and its
-  /// value in each metric.
-  func write(to file: HDF5Writer, of task: EvaluateStage.DefinedTask) throws {
+  fileprivate func writeItems(to file: HDF5Writer, of task: EvaluateStage.DefinedTask) throws {
     let place = "tasks/\(task.name)"
-    try file.write(Self.lines(items.map(\.id)), to: "\(place)/item")
+    try file.write(taskLines(items.map(\.id)), to: "\(place)/item")
     if items.contains(where: { $0.group != nil }) {
-      try file.write(Self.lines(items.map { $0.group ?? "" }), to: "\(place)/group")
+      try file.write(taskLines(items.map { $0.group ?? "" }), to: "\(place)/group")
     }
-    try file.write(answers.map { Int64($0.logLikelihoods.count) }, to: "\(place)/requests")
-    try file.write(answers.flatMap(\.logLikelihoods), to: "\(place)/log_likelihood")
-    try file.write(
-      answers.flatMap { $0.isGreedy.map { $0 ? 1 : 0 as UInt8 } }, to: "\(place)/is_greedy")
     for metric in task.definition.metrics {
       try file.write(values(metric), to: "\(place)/\(metric.rawValue)")
     }
   }
+}
 
-  private static func lines(_ texts: [String]) -> [UInt8] {
-    Array(texts.map { $0.replacing("\n", with: " ") }.joined(separator: "\n").utf8)
+/// Lines of UTF-8.
+private func taskLines(_ texts: [String]) -> [UInt8] {
+  Array(texts.map { $0.replacing("\n", with: " ") }.joined(separator: "\n").utf8)
+}
+
+extension GenerationScores {
+  /// pass@k of every other k that is asked for.
+  func attemptMetrics(
+    of task: EvaluateStage.DefinedTask, tokenizer: String, precision: Precision
+  ) throws -> [Metric] {
+    guard task.definition.runsPrograms, !task.attempts.isEmpty else { return [] }
+    let parameters = try task.metricParameters(tokenizer: tokenizer, precision: precision)
+    return task.attempts.map { k in
+      let chances = chances(passingOf: k)
+      return Metric(
+        definition: MetricDefinition(
+          name: "pass@\(k)", scope: task.name, unit: TaskMetric.passAt1.unit,
+          higherIsBetter: true, protocolParameters: parameters),
+        value: chances.reduce(0, +) / Double(chances.count), items: chances.count)
+    }
+  }
+
+  /// Stores every item: its name, and its value in each metric.
+  func write(to file: HDF5Writer, of task: EvaluateStage.DefinedTask) throws {
+    try writeItems(to: file, of: task)
+    for k in task.attempts where task.definition.runsPrograms {
+      try file.write(chances(passingOf: k), to: "tasks/\(task.name)/pass@\(k)")
+    }
+  }
+}
+
+extension TaskScores {
+  /// Stores every item: its name and group (lines of UTF-8), the answers to its requests, and its
+  /// value in each metric.
+  func write(to file: HDF5Writer, of task: EvaluateStage.DefinedTask) throws {
+    let place = "tasks/\(task.name)"
+    try writeItems(to: file, of: task)
+    try file.write(answers.map { Int64($0.logLikelihoods.count) }, to: "\(place)/requests")
+    try file.write(answers.flatMap(\.logLikelihoods), to: "\(place)/log_likelihood")
+    try file.write(
+      answers.flatMap { $0.isGreedy.map { $0 ? 1 : 0 as UInt8 } }, to: "\(place)/is_greedy")
   }
 }

@@ -127,11 +127,10 @@ public struct EvaluateStage: Sendable {
     }
     for (index, task) in definedTasks.enumerated() {
       let done = Double(corpora.count + tasks.count + index)
-      let result = try task.evaluate(folder, tokenizer, precision: precision) {
-        context.progress((done + $0) / steps, "task \(task.name)")
-      }
-      metrics += try result.metrics(of: task, tokenizer: tokenizerDigest, precision: precision)
-      try result.write(to: items, of: task)
+      let result = try write(
+        task, folder, tokenizer, digest: tokenizerDigest, items: items, to: context.directory
+      ) { context.progress((done + $0) / steps, "task \(task.name)") }
+      metrics += result.metrics
       forwardTokens += result.forwardTokens
     }
     try items.finish()

@@ -38,7 +38,8 @@ public struct MeasureStage: Sendable {
   }
 
   public var options: Options
-  /// Whose windows the errors of experts' outputs are measured on; nil: they are not.
+  /// Whose windows the errors of experts' outputs, and predictors of importance, are made of; nil:
+  /// there are none.
   public var outputs: CalibrateStage?
 
   public init(model: URL, options: Options, outputs: CalibrateStage? = nil) {
@@ -67,7 +68,9 @@ public struct MeasureStage: Sendable {
       var measurement = options.measurement(checkpoint)
       measurement.calibration = context.inputs["calibration"]
       if let outputs {
-        measurement.expertOutput = try outputs.expertOutputSample()
+        let sample = try outputs.expertOutputSample()
+        if options.required.contains(.expertOutput) { measurement.expertOutput = sample }
+        measurement.importanceSample = sample
         try context.recordForwardTokens(outputs.sequences * outputs.context)
       }
       try measurement.table { context.progress(Double($0) / Double($1), "layer \($0) of \($1)") }
@@ -78,7 +81,7 @@ public struct MeasureStage: Sendable {
 
 extension MeasureStage.Options {
   /// As it enters the key; what has no effect is left out.
-  fileprivate var json: JSONObject {
+  var json: JSONObject {
     var object = JSONObject([
       ("granularity", JSONValue(granularity.name)), ("scale", JSONValue(scale.rawValue)),
       ("levels", .array(levels.levels.map(\.json))),

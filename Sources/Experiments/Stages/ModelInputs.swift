@@ -40,6 +40,20 @@ struct ModelInputs {
           point.url(path), text.format, context: text.context, at: pointer.appending("corpus"))
       }
     }
+    for path in point.allocation?.calibrationTexts ?? [] {
+      checkText(
+        point.url(path), point.calibration?.format ?? .text,
+        context: point.calibration?.context ?? 1,
+        at: JSONPointer(["allocation", "calibrationTexts"]))
+    }
+    if let text = point.structure?.text {
+      let pointer = JSONPointer(["structure", "text"])
+      checkContext(text.context, of: point, at: pointer.appending("context"))
+      for path in text.corpus {
+        checkText(
+          point.url(path), text.format, context: text.context, at: pointer.appending("corpus"))
+      }
+    }
     checkEvaluation(point)
     return problems
   }

@@ -20,7 +20,8 @@ public struct ModelPipeline: Pipeline {
     let model = parameters.url(parameters.model.path)
     let precision = Precision.resolved(parameters.compute)
     let evaluate = try EvaluateStage(parameters, precision: precision).withDefinedTasks(
-      of: parameters)
+      of: parameters,
+      seed: StageSeed.derive(from: seeds[.evaluation] ?? 0, stage: EvaluateStage.name))
     guard let quantizer = parameters.quantizer, let allocation = parameters.allocation,
       let budget = parameters.budget, let calibration = parameters.calibration
     else { return [try evaluate.stage(weights: .model(model))] }
@@ -38,12 +39,16 @@ public struct ModelPipeline: Pipeline {
       seed: calibration.seed(stream: seeds[.calibration] ?? 0))
     if readsCalibration { stages.append(try calibrate.stage()) }
     let method = quantizer.quantizationMethod
-    stages.append(
-      try MeasureStage(
-        model: model, options: allocation.measureOptions(method),
-        outputs: allocation.sensitivity == "expert-output" ? calibrate : nil
-      )
-      .stage(readsCalibration: readsCalibration))
+    let summed = parameters.summedTable(calibrate, allocation.measureOptions(method))
+    if let summed { stages += try summed.stages(model: model) }
+    if summed == nil {
+      stages.append(
+        try MeasureStage(
+          model: model, options: allocation.measureOptions(method),
+          outputs: allocation.readsTokens ? calibrate : nil
+        )
+        .stage(readsCalibration: readsCalibration))
+    }
     let quantize = QuantizeStage(
       model: model, method: method, attentionBits: try budget.attentionBits(),
       stream: quantizer.hessianStream == .quantized ? calibrate : nil,
@@ -75,15 +80,23 @@ public struct ModelPipeline: Pipeline {
       stages.append(try RequantizedStage(measured: measured, seed: seed).stage())
     }
     stages.append(try evaluate.stage(weights: .stage(QuantizeStage.name)))
+    if let structure = StructureStage(parameters, seeds: seeds) {
+      stages += try structure.stages(
+        quantize: quantize, options: allocation.measureOptions(method), outputs: calibrate)
+    }
     return stages
   }
 
   public func seedStreams(for parameters: PointParameters) -> Set<SeedStream> {
     var streams: Set<SeedStream> = []
-    if parameters.readsCalibration { streams.insert(.calibration) }
+    if parameters.readsCalibration || parameters.allocation?.calibrationTexts != nil {
+      streams.insert(.calibration)
+    }
     if parameters.quantizer != nil, parameters.allocation?.readsSeed ?? false {
       streams.insert(.search)
     }
+    let draws = parameters.evaluation.definedTasks.contains { ($0.task.temperature ?? 0) > 0 }
+    if parameters.structure != nil || draws { streams.insert(.evaluation) }
     return streams
   }
 
@@ -102,7 +115,8 @@ extension PointParameters {
   /// Whether any stage of this point looks at calibration statistics.
   var readsCalibration: Bool {
     guard let quantizer, let allocation else { return false }
-    return quantizer.quantizationMethod.readsCalibration || allocation.readsCalibration
+    return quantizer.quantizationMethod.readsCalibration || structure != nil
+      || allocation.readsCalibration && allocation.calibrationTexts == nil
   }
 }
 
@@ -126,15 +140,20 @@ extension QuantizerParameters {
       relativeDamping: damping, columns: actOrder ? .activation : .natural,
       scales: Quantization.GroupScales(rawValue: groupScales.rawValue) ?? .fresh,
       blockSize: blockSize)
+    let solver: QuantizationMethod.Solver =
+      switch method {
+      case .rtn: .roundToNearest
+      case .gptq:
+        .gptq(options, minimumTokens: minimumTokens, routingWeighted: routingWeighted)
+      case .squeezellm: .codebooks(codebooks?.options ?? CodebookOptions())
+      }
     return QuantizationMethod(
-      solver: method == .gptq
-        ? .gptq(
-          options, minimumTokens: minimumTokens, routingWeighted: routingWeighted)
-        : .roundToNearest,
+      solver: solver,
       grids: GridFamily(
         groupSize: groupSize, symmetric: symmetric,
         rangeSearch: range == .mse ? RangeSearch() : nil, scaleRounding: scaleRounding,
-        symmetricRange: symmetricRange))
+        symmetricRange: symmetricRange),
+      outliers: outliers?.rule, axis: axis ?? .outputChannel, importance: importance ?? .hessian)
   }
 }
 
@@ -143,6 +162,11 @@ extension AllocationParameters {
   var readsCalibration: Bool {
     ranksNeurons
       || !["uniform", "random", "weight-outlier", "first-layers", "last-layers"].contains(allocator)
+  }
+
+  /// Whether the measurement sends the calibration's windows through the model.
+  var readsTokens: Bool {
+    sensitivity == "expert-output" || allocator == "predicted-importance"
   }
 
   /// Neurons are ranked by their losses, whoever decides how many get which bits.
@@ -165,7 +189,7 @@ extension AllocationParameters {
       options.error =
         switch method.solver {
         case .gptq(let gptq, let minimumTokens, _): .gptq(gptq, minimumTokens: minimumTokens)
-        case .roundToNearest: .gptq
+        case .roundToNearest, .codebooks: .gptq
         }
     }
     if let score = ExpertMeasurement.Score(rawValue: allocator) { options.scores = [score] }

@@ -82,6 +82,12 @@ extension PointOutcome {
     counts["singular-hessians"] = modules.count { module in
       module.calibrationTokens.map { $0 < module.inputFeatures } ?? false
     }
+    if modules.contains(where: { $0.importance != nil }) {
+      counts["uninformed-modules"] = modules.count { ($0.uninformedRows ?? 0) > 0 }
+    }
+    if modules.contains(where: { $0.axis != nil }) {
+      counts["input-channel-modules"] = modules.count { $0.form == .inputChannel }
+    }
     counts["damping-escalations"] = modules.count { ($0.dampingEscalations ?? 0) > 0 }
     if let fallbacks = counts["rtn-fallbacks"], fallbacks > 0 {
       remarks.append(
@@ -125,20 +131,27 @@ extension PointOutcome {
 }
 
 extension QuantizedModule {
-  fileprivate init(_ report: ModuleReport) {
+  init(_ report: ModuleReport) {
     self.init(
       name: report.module, part: report.unit == nil ? .attention : .expert,
       weights: report.weights, codeBits: Double(report.codeBits),
       metadataBits: Double(report.metadataBits),
-      groupSize: report.groupSize ?? report.inputFeatures, exl2Bits: report.exl2Bits)
+      groupSize: report.scaleGroup, exl2Bits: report.exl2Bits)
   }
 }
 
 extension ModuleReport {
+  /// Weights that share a scale; nil for codebooks and beside a sparse part, which conventions that
+  /// count scales per group cannot tell.
+  fileprivate var scaleGroup: Int? {
+    guard outliers == nil, form != .codebooks else { return nil }
+    return groupSize ?? (form == nil ? inputFeatures : weights / max(inputFeatures, 1))
+  }
+
   /// In EXL2's layout, whose bit-widths are strips along the input; nil for an expert of several,
   /// whose gate and up have them along the output.
   fileprivate var exl2Bits: Double? {
-    guard slices == nil, inputFeatures > 0 else { return nil }
+    guard slices == nil, form == nil, outliers == nil, inputFeatures > 0 else { return nil }
     let size = try? EXL2Size(
       inputs: inputFeatures, outputs: weights / inputFeatures,
       strips: [EXL2Strip(share: 1, bits: Int(bits), groupSize: groupSize ?? inputFeatures)])

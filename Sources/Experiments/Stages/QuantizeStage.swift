@@ -32,14 +32,16 @@ public struct QuantizeStage: Sendable {
 
   func stage() throws -> Stage {
     var parameters = JSONObject([("attentionBits", JSONValue(attentionBits))])
-    parameters.insert(method.grids)
+    if method.readsGrids || ranksNeurons { parameters.insert(method.grids) }
+    parameters.insert(forms: method)
     var inputs: [String: StageSource] = [
       "model": try .model(model), "plan": .stage(AllocateStage.name),
     ]
     switch method.solver {
     case .roundToNearest:
       parameters["method"] = "rtn"
-      if ranksNeurons { inputs["calibration"] = .stage(CalibrateStage.name) }
+    case .codebooks:
+      parameters["method"] = "squeezellm"
     case .gptq(let options, let minimumTokens, let routingWeighted):
       parameters["method"] = "gptq"
       parameters["damping"] = JSONValue(options.relativeDamping)
@@ -48,13 +50,13 @@ public struct QuantizeStage: Sendable {
       if options.scales == .stale { parameters["blockSize"] = JSONValue(options.blockSize) }
       parameters["minimumTokens"] = JSONValue(minimumTokens)
       if routingWeighted { parameters["routingWeighted"] = true }
-      if let stream {
-        parameters["hessianStream"] = "quantized"
-        parameters["calibration"] = .object(stream.parameters)
-        inputs.merge(stream.textInputs) { $1 }
-      } else {
-        inputs["calibration"] = .stage(CalibrateStage.name)
-      }
+    }
+    if method.readsCalibration, let stream {
+      parameters["hessianStream"] = "quantized"
+      parameters["calibration"] = .object(stream.parameters)
+      inputs.merge(stream.textInputs) { $1 }
+    } else if method.readsCalibration || ranksNeurons {
+      inputs["calibration"] = .stage(CalibrateStage.name)
     }
     return Stage(
       name: Self.name, epoch: Self.epoch, parameters: .object(parameters), inputs: inputs
@@ -140,6 +142,14 @@ extension QuantizeStage {
     do {
       return try JSONDecoder().decode([ModuleReport].self, from: Data(contentsOf: url))
     } catch { throw .unreadableModules(path: url.path) }
+  }
+}
+
+extension QuantizationMethod {
+  /// Whether weights are rounded to affine grids.
+  fileprivate var readsGrids: Bool {
+    if case .codebooks = solver { return false }
+    return true
   }
 }
 

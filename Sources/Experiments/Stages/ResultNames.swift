@@ -45,11 +45,13 @@ extension ModelPipeline {
       metrics: metrics, ledgers: Set(Ledger.allCases.map(\.rawValue)),
       counts: [
         "rtn-fallbacks", "uncovered-experts", "singular-hessians", "damping-escalations",
+        "uninformed-modules", "input-channel-modules",
       ],
       stages: Set(
         [
           CalibrateStage.name, MeasureStage.name, AllocateStage.name, QuantizeStage.name,
           EvaluateStage.name,
-        ] + measured.flatMap { $0.levels.levels.map(LevelStage.name) + [RequantizedStage.name] }))
+        ] + points.flatMap { $0.parameters.furtherStages }
+          + measured.flatMap { $0.levels.levels.map(LevelStage.name) + [RequantizedStage.name] }))
   }
 }

@@ -3,6 +3,13 @@ import Foundation
 
 /// Where a search that takes long leaves its state, so that it goes on after a crash.
 struct SearchRecordFile {
+  /// A search after a whole number of generations, and what it has cost so far.
+  struct Saved: Codable, Equatable {
+    var state: SearchState
+    /// Tokens that went through models.
+    var forwardTokens: Int
+  }
+
   private let url: URL?
   private let search: String
   private let seed: UInt64
@@ -19,18 +26,18 @@ struct SearchRecordFile {
   /// What was saved last; nil if there is nothing, or not of this search.
   ///
   /// A file that cannot be read is no reason to stop: the search begins anew.
-  func state() -> SearchState? {
+  func saved() -> Saved? {
     guard let url, let data = FileManager.default.contents(atPath: url.path),
-      let state = try? JSONDecoder().decode(SearchState.self, from: data),
-      state.search == search, state.seed == seed
+      let saved = try? JSONDecoder().decode(Saved.self, from: data),
+      saved.state.search == search, saved.state.seed == seed
     else { return nil }
-    return state
+    return saved
   }
 
-  func save(_ state: SearchState) throws {
+  func save(_ saved: Saved) throws {
     guard let url else { return }
     try FileManager.default.createDirectory(
       at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-    try JSONEncoder().encode(state).write(to: url, options: .atomic)
+    try JSONEncoder().encode(saved).write(to: url, options: .atomic)
   }
 }

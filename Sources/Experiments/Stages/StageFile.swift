@@ -10,6 +10,7 @@ enum StageFile {
   static let metrics = "metrics.json"
   static let items = "items.h5"
   static let divergence = "divergence.json"
+  static let structure = "structure.h5"
   static let cost = "cost.json"
 }
 

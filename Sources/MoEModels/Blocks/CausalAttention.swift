@@ -1,6 +1,6 @@
 import Tensors
 
-/// Grouped-query causal attention over whole sequences, without a cache.
+/// Grouped-query causal attention over whole sequences, or over what follows cached ones.
 ///
 /// A sequence is copied head-major (queries of one key/value head together), then blocks of queries
 /// see only the keys up to their end, which saves almost half of the products. Branches of a tree
@@ -49,22 +49,57 @@ final class CausalAttention {
 
   /// - Parameters:
   ///   - projected: q, k, v of every token side by side, ``inputWidth`` channels.
-  ///   - batch: Where sequences begin and end.
+  ///   - batch: Where sequences begin and end, and what went before them.
   ///   - y: Written, `[batch.tokens, heads · valueDimension]`.
   func apply(
     _ projected: UnsafePointer<Float>, batch: SequenceBatch, to y: UnsafeMutablePointer<Float>
   ) {
     var first = 0
-    for shape in batch.shapes {
-      let room = shape.longest
-      attend(0..<shape.trunk, firstRow: first, projected, room: room, to: y)
+    for (index, shape) in batch.shapes.enumerated() {
+      let start = batch.starts[index]
+      let places = places(
+        room: batch.stores?[index].room ?? shape.longest, store: batch.stores?[index])
+      attend(start..<start + shape.trunk, firstRow: first, projected, places, to: y)
       first += shape.trunk
       for branch in shape.branches {
-        attend(
-          shape.trunk..<shape.trunk + branch, firstRow: first, projected, room: room, to: y)
+        attend(shape.trunk..<shape.trunk + branch, firstRow: first, projected, places, to: y)
         first += branch
       }
     }
+  }
+
+  /// Where the head-major copies of a sequence lie.
+  private struct Places: @unchecked Sendable {
+    // SAFETY: loops over these split positions or heads between threads.
+    /// Positions that the copies have room for.
+    let room: Int
+    /// `[kvHeads, room, repeats, d]`.
+    let queries: UnsafeMutablePointer<Float>
+    /// `[kvHeads, room, d]`.
+    let keys: UnsafeMutablePointer<Float>
+    /// `[kvHeads, room, valueDimension]`.
+    let values: UnsafeMutablePointer<Float>
+    /// The same in bfloat16, if products are.
+    let halfQueries: UnsafeMutablePointer<UInt16>
+    let halfKeys: UnsafeMutablePointer<UInt16>
+    let halfValues: UnsafeMutablePointer<UInt16>
+    /// Whether keys and values stay for the tokens that follow.
+    let areKept: Bool
+  }
+
+  private func places(room: Int, store: KeyValueStore?) -> Places {
+    let (q, k, v) = (
+      room * heads * headDimension, room * keyValueHeads * headDimension,
+      room * keyValueHeads * valueDimension
+    )
+    let isHalf = precision == .bf16
+    return Places(
+      room: room, queries: queries.reserve(q), keys: store?.keys(k) ?? keys.reserve(k),
+      values: store?.values(v) ?? values.reserve(v),
+      halfQueries: halfQueries.reserve(isHalf ? q : 0),
+      halfKeys: store?.halfKeys(isHalf ? k : 0) ?? halfKeys.reserve(isHalf ? k : 0),
+      halfValues: store?.halfValues(isHalf ? v : 0) ?? halfValues.reserve(isHalf ? v : 0),
+      areKept: store != nil)
   }
 
   /// Attention of the tokens at consecutive positions to those before them, which are in place.
@@ -73,16 +108,20 @@ final class CausalAttention {
   ///   - positions: Of the tokens in their sequence.
   ///   - firstRow: Of these tokens in `projected` and `y`.
   ///   - projected: As in ``apply(_:batch:to:)``.
-  ///   - room: Positions that the head-major copies have room for.
+  ///   - places: Of the sequence.
   ///   - y: As in ``apply(_:batch:to:)``.
   private func attend(
-    _ positions: Range<Int>, firstRow: Int, _ projected: UnsafePointer<Float>, room: Int,
+    _ positions: Range<Int>, firstRow: Int, _ projected: UnsafePointer<Float>, _ places: Places,
     to y: UnsafeMutablePointer<Float>
   ) {
-    arrange(projected + firstRow * inputWidth, positions: positions, room: room)
+    arrange(projected + firstRow * inputWidth, positions: positions, places)
+    if places.areKept, positions.count == 1 {
+      return attend(
+        at: positions.lowerBound, places, to: y + firstRow * heads * valueDimension)
+    }
     for start in stride(from: positions.lowerBound, to: positions.upperBound, by: queryBlock) {
       attend(
-        start..<min(start + queryBlock, positions.upperBound), room: room,
+        start..<min(start + queryBlock, positions.upperBound), places,
         to: y + (firstRow + start - positions.lowerBound) * heads * valueDimension)
     }
   }
@@ -92,17 +131,13 @@ final class CausalAttention {
   }
   private var repeats: Int { heads / keyValueHeads }
 
-  /// Rotates q and k and lays all three out head-major: q `[kvHeads, room, repeats, d]`,
-  /// k `[kvHeads, room, d]`, v `[kvHeads, room, valueDimension]`.
+  /// Rotates q and k and lays all three out head-major.
   private func arrange(
-    _ projected: UnsafePointer<Float>, positions: Range<Int>, room: Int
+    _ projected: UnsafePointer<Float>, positions: Range<Int>, _ places: Places
   ) {
     let (d, dv, repeats, kvHeads) = (headDimension, valueDimension, repeats, keyValueHeads)
-    let width = inputWidth
+    let (width, room) = (inputWidth, places.room)
     // SAFETY: every chunk of positions writes its own places of q, k and v.
-    nonisolated(unsafe) let q = queries.reserve(room * heads * d)
-    nonisolated(unsafe) let k = keys.reserve(room * kvHeads * d)
-    nonisolated(unsafe) let v = values.reserve(room * kvHeads * dv)
     nonisolated(unsafe) let projected = projected
     let heads = heads
     let place = placement
@@ -111,30 +146,39 @@ final class CausalAttention {
         let position = positions.lowerBound + index
         let row = projected + index * width
         for head in 0..<heads {
-          let target = q + ((head / repeats * room + position) * repeats + head % repeats) * d
+          let target =
+            places.queries + ((head / repeats * room + position) * repeats + head % repeats) * d
           place(row + head * d, target, position)
         }
         for head in 0..<kvHeads {
           let target = head * room + position
-          place(row + (heads + head) * d, k + target * d, position)
-          (v + target * dv).update(from: row + (heads + kvHeads) * d + head * dv, count: dv)
+          place(row + (heads + head) * d, places.keys + target * d, position)
+          (places.values + target * dv).update(
+            from: row + (heads + kvHeads) * d + head * dv, count: dv)
         }
       }
     }
     guard precision == .bf16 else { return }
-    round(q, to: halfQueries.reserve(room * heads * d), positions, room: room, width: repeats * d)
-    round(k, to: halfKeys.reserve(room * kvHeads * d), positions, room: room, width: d)
-    round(v, to: halfValues.reserve(room * kvHeads * dv), positions, room: room, width: dv)
+    round(places.queries, to: places.halfQueries, positions, places, width: repeats * d)
+    round(places.keys, to: places.halfKeys, positions, places, width: d)
+    round(places.values, to: places.halfValues, positions, places, width: dv)
   }
 
   /// Rounds what every key/value head has at these positions, `width` channels each.
+  ///
+  /// What is kept is rounded in f32 too: a single token multiplies the same numbers as many do.
   private func round(
-    _ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<UInt16>,
-    _ positions: Range<Int>, room: Int, width: Int
+    _ source: UnsafeMutablePointer<Float>, to target: UnsafeMutablePointer<UInt16>,
+    _ positions: Range<Int>, _ places: Places, width: Int
   ) {
     for head in 0..<keyValueHeads {
-      let start = (head * room + positions.lowerBound) * width
-      HalfPrecision.bfloat16(source + start, count: positions.count * width, to: target + start)
+      let start = (head * places.room + positions.lowerBound) * width
+      let count = positions.count * width
+      HalfPrecision.bfloat16(source + start, count: count, to: target + start)
+      guard places.areKept else { continue }
+      for i in start..<start + count {
+        source[i] = Float(bitPattern: UInt32(target[i]) << 16)
+      }
     }
   }
 
@@ -150,12 +194,12 @@ final class CausalAttention {
 
   /// - Parameters:
   ///   - block: Positions of queries.
-  ///   - room: As in ``arrange(_:positions:room:)``.
+  ///   - places: Of the sequence.
   ///   - y: Written, the rows of this block.
   private func attend(
-    _ block: Range<Int>, room: Int, to y: UnsafeMutablePointer<Float>
+    _ block: Range<Int>, _ places: Places, to y: UnsafeMutablePointer<Float>
   ) {
-    let (d, dv, repeats) = (headDimension, valueDimension, repeats)
+    let (d, dv, repeats, room) = (headDimension, valueDimension, repeats, places.room)
     let (rows, seen) = (block.count * repeats, block.upperBound)
     let scores = scores.reserve(keyValueHeads * rows * seen)
     let outputs = outputs.reserve(keyValueHeads * rows * dv)
@@ -169,24 +213,54 @@ final class CausalAttention {
     case .f32:
       BatchedProduct.multiply(
         batch: keyValueHeads, rows: rows, inner: d, columns: seen,
-        queries.reserve(0) + offset, queryStrides, keys.reserve(0), keyStrides,
+        places.queries + offset, queryStrides, places.keys, keyStrides,
         into: scores, scoreStrides)
       softmax(scores, block: block, half: nil)
       BatchedProduct.multiply(
         batch: keyValueHeads, rows: rows, inner: seen, columns: dv,
-        scores, scoreStrides, values.reserve(0), valueStrides, into: outputs, outputStrides)
+        scores, scoreStrides, places.values, valueStrides, into: outputs, outputStrides)
     case .bf16:
       let half = probabilities.reserve(keyValueHeads * rows * seen)
       BatchedProduct.multiply(
         batch: keyValueHeads, rows: rows, inner: d, columns: seen,
-        halfQueries.reserve(0) + offset, queryStrides, halfKeys.reserve(0), keyStrides,
+        places.halfQueries + offset, queryStrides, places.halfKeys, keyStrides,
         into: scores, scoreStrides)
       softmax(scores, block: block, half: half)
       BatchedProduct.multiply(
         batch: keyValueHeads, rows: rows, inner: seen, columns: dv,
-        half, scoreStrides, halfValues.reserve(0), valueStrides, into: outputs, outputStrides)
+        half, scoreStrides, places.halfValues, valueStrides, into: outputs, outputStrides)
     }
     gather(outputs, rows: block.count, to: y)
+  }
+
+  /// One token after cached ones: a product a key, since a primitive for every length would not pay.
+  ///
+  /// - Parameters:
+  ///   - position: Of the token; earlier ones are in place.
+  ///   - places: Of the sequence.
+  ///   - y: Written, `[heads · valueDimension]`.
+  private func attend(at position: Int, _ places: Places, to y: UnsafeMutablePointer<Float>) {
+    let (d, dv, repeats, seen) = (headDimension, valueDimension, repeats, position + 1)
+    let (scale, isHalf, room) = (scale, precision == .bf16, places.room)
+    // SAFETY: every head has its own scores and its own part of y.
+    nonisolated(unsafe) let (scores, y) = (scores.reserve(heads * seen), y)
+    forEachChunk(of: heads, size: max(1, (1 << 15) / (seen * (d + dv)))) { range in
+      for head in range {
+        let group = head / repeats
+        let query = places.queries + ((group * room + position) * repeats + head % repeats) * d
+        let (row, target) = (scores + head * seen, y + head * dv)
+        for j in 0..<seen {
+          row[j] = VectorMath.dot(query, places.keys + (group * room + j) * d, count: d)
+        }
+        VectorMath.softmax(row, count: seen, scale: scale)
+        target.update(repeating: 0, count: dv)
+        for j in 0..<seen {
+          let weight =
+            isHalf ? Float(bitPattern: UInt32(HalfPrecision.bfloat16(row[j])) << 16) : row[j]
+          VectorMath.add(weight, places.values + (group * room + j) * dv, to: target, count: dv)
+        }
+      }
+    }
   }
 
   /// Softmax over the keys that a query may see, zeros behind; also rounded to `half` if given.

@@ -7,7 +7,12 @@ struct Router {
   private let weights: Linear
   private let routing: MixtureConfiguration
 
-  private let probabilities = ScratchBuffer<Float>()
+  /// Experts.
+  var count: Int { weights.rows }
+  /// Input channels.
+  var columns: Int { weights.columns }
+
+  private let softmax = ScratchBuffer<Float>()
 
   init(_ layout: MixtureLayout, source: some WeightSource) throws {
     weights = try Linear([layout.router], source: source, precision: .f32)
@@ -19,7 +24,7 @@ struct Router {
     _ x: UnsafePointer<Float>, tokens: Int, scratch: ScratchBuffer<UInt16>
   ) -> Routing {
     let (experts, topK) = (weights.rows, routing.expertsPerToken)
-    let p = probabilities.reserve(LinearWeights.paddedRows(tokens) * experts)
+    let p = probabilities(tokens: tokens)
     weights.apply(x, rows: tokens, to: p, scratch: scratch)
     var chosen: [Int] = []
     var before: [Float] = []
@@ -40,6 +45,11 @@ struct Router {
     }
     return Routing(
       tokens: tokens, topK: topK, experts: chosen, weightsBefore: before, weightsAfter: after)
+  }
+
+  /// Where ``route(_:tokens:scratch:)`` leaves the softmax over all experts, `[tokens, experts]`.
+  func probabilities(tokens: Int) -> UnsafeMutablePointer<Float> {
+    softmax.reserve(LinearWeights.paddedRows(tokens) * weights.rows)
   }
 
   /// All experts, or those of the groups with the largest probabilities.

@@ -71,6 +71,30 @@ public struct Outliers: Sendable, Equatable {
     return SparseMatrix(rows: rows, columns: columns, elements: elements)
   }
 
+  /// Those of some rows: row r of the result is row `rows[r]` here.
+  func selecting(rows: [Int]) -> Outliers {
+    var selected: [Int] = []
+    for (position, row) in rows.enumerated() {
+      var next = indices.partitioningIndex(atLeast: row * columns)
+      while next < indices.count, indices[next] < (row + 1) * columns {
+        selected.append(position * columns + indices[next] % columns)
+        next += 1
+      }
+    }
+    return Outliers(rows: rows.count, columns: columns, indices: selected, threshold: threshold)
+  }
+
+  /// Those of some columns: column c of the result is column `columns[c]` here.
+  func selecting(columns chosen: [Int]) -> Outliers {
+    var positions = [Int?](repeating: nil, count: columns)
+    for (position, column) in chosen.enumerated() { positions[column] = position }
+    let selected = indices.compactMap { index in
+      positions[index % columns].map { index / columns * chosen.count + $0 }
+    }
+    return Outliers(
+      rows: rows, columns: chosen.count, indices: selected.sorted(), threshold: threshold)
+  }
+
   /// A bit for each of sixteen rows: for each tile of some rows, shape `[columns]`.
   func lanes(ofRows rows: Range<Int>) -> [[UInt16]] {
     var lanes = [[UInt16]](
@@ -94,5 +118,12 @@ extension [Int] {
       if self[middle] < bound { low = middle + 1 } else { high = middle }
     }
     return low
+  }
+}
+
+extension SparseMatrix.Element {
+  /// The same value elsewhere.
+  func moved(row: Int? = nil, column: Int? = nil) -> Self {
+    SparseMatrix.Element(row: row ?? self.row, column: column ?? self.column, value: value)
   }
 }

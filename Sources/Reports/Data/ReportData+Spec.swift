@@ -6,11 +6,13 @@ extension ReportData {
   /// - Parameters:
   ///   - spec: Gives the name, the axes, the tables and the figures.
   ///   - plan: The state of every run; those that are not done become missing points.
+  ///   - workspace: Where the runs' items lie, for tables that compare; nil leaves comparisons out.
   ///   - result: The result of a run, nil if it cannot be read.
   /// - Returns: The runs in the order of the grid.
   /// - Throws: Errors of encoding a metric definition.
   public static func collect(
-    _ spec: ExperimentSpec, plan: ExperimentPlan, result: (_ run: String) -> RunResult?
+    _ spec: ExperimentSpec, plan: ExperimentPlan, in workspace: Workspace? = nil,
+    result: (_ run: String) -> RunResult?
   ) throws -> ReportData {
     var results: [RunResult] = []
     var missing: [MissingPoint] = []
@@ -21,9 +23,11 @@ extension ReportData {
         missing.append(MissingPoint(point))
       }
     }
-    return try collect(
+    var data = try collect(
       experiment: spec.name, spec: spec.digest, results: results, missing: missing,
       axes: spec.reportAxes, tables: spec.tables, figures: spec.figures)
+    if let workspace { try data.addComparisons(of: results, in: workspace) }
+    return data
   }
 }
 

@@ -30,6 +30,12 @@ public struct ReportData: Codable, Sendable, Equatable {
   public var rows: [ReportRow]
   /// Points of the grid without a result.
   public var missing: [MissingPoint]
+  /// Of the tables with a baseline; nil where there is none.
+  public var comparisons: [ReportComparison]?
+  /// Of the tables that split variance; nil where there is none.
+  public var variances: [ReportVariance]?
+  /// What the spec's `analyses` gave; nil if it has none.
+  public var analyses: [ReportAnalysis]?
 
   /// Stable text: sorted keys, two spaces, a final newline.
   public func encoded() throws -> Data {

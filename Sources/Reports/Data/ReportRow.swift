@@ -26,6 +26,8 @@ public struct ReportMetric: Codable, Sendable, Equatable {
   public var value: Double?
   public var special: String?
   public var items: Int
+  /// The standard error over the items, in the unit of the value; nil unless a table shows it.
+  public var itemError: Double?
 }
 
 /// What a stage cost at its first execution, cached or not.

@@ -5,11 +5,13 @@ struct ProvenanceSection {
   let data: ReportData
   /// Ids of the definitions that tables and figures show.
   let shown: Set<String>
+  /// The tests of every table that has some.
+  var families: [TableTests] = []
 
   var markdown: String {
     let sections = [
       definitions, lines("Inputs", inputs), lines("Facts", facts), lines("Counts", counts),
-      lines("Remarks", remarks), lines("Runs", runs),
+      lines("Remarks", remarks), lines("Comparisons", comparisons), lines("Runs", runs),
     ]
     return "## Provenance\n\n" + sections.filter { !$0.isEmpty }.joined(separator: "\n")
   }
@@ -67,6 +69,18 @@ struct ProvenanceSection {
       let distinct = points.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
       return "\(remark) (\(distinct.joined(separator: ", ")))"
     }
+  }
+
+  /// How many tests a reader sees: the more there are, the more come out by chance.
+  private var comparisons: [String] {
+    guard families.contains(where: { !$0.entries.isEmpty }) else { return [] }
+    let cells = families.reduce(0) { $0 + $1.entries.count }
+    let tests = families.reduce(0) { $0 + $1.familySize }
+    let tables = families.count == 1 ? "1 table" : "\(families.count) tables"
+    return [
+      "this report shows \(cells) comparisons with a baseline, \(tests) distinct tests, in \(tables); "
+        + "each table is corrected as a family of its own"
+    ]
   }
 
   private var runs: [String] {

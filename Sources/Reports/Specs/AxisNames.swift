@@ -3,7 +3,7 @@ import JSON
 
 /// The axes that a table or figure may name.
 struct AxisNames {
-  private let axes: [ReportAxis]
+  let axes: [ReportAxis]
 
   init(_ axes: [ReportAxis]) { self.axes = axes }
 

@@ -7,6 +7,8 @@ public enum QuantitySource: Sendable, Equatable {
   case ledger(String)
   /// A metric; scope `*` stands for one column per scope.
   case metric(name: String, scope: String)
+  /// The standard error of a metric over its items, in one run.
+  case itemError(name: String, scope: String)
   /// A cost over the named stages, over all stages if nil.
   case cost(Cost, stages: [String]?)
   /// A counted incident, such as `gptq-fallbacks`.
@@ -25,18 +27,23 @@ public enum Cost: String, CaseIterable, Sendable {
 
 /// One entry of a table's `columns`:
 /// `{"ledger": …}`, `{"metric": …, "scope": …}`, `{"cost": …, "stages": […]}` or `{"count": …}`,
-/// each with an optional `title` and `digits` (decimals).
+/// each with an optional `title` and `digits` (decimals). A metric with `"itemError": true` is
+/// followed by a column with its standard error over items.
 public struct ColumnSpec: Sendable, Equatable {
   public var source: QuantitySource
   public var title: String?
   public var digits: Int?
+  /// Whether a column with the metric's standard error over items follows.
+  public var showsItemError: Bool
   /// Where it stands in the spec, for errors.
   var pointer: JSONPointer
 }
 
 extension ColumnSpec {
   /// Kind of column → the keys that only it may have.
-  private static let kinds = ["ledger": [], "metric": ["scope"], "cost": ["stages"], "count": []]
+  private static let kinds = [
+    "ledger": [], "metric": ["scope", "itemError"], "cost": ["stages"], "count": [],
+  ]
 
   init(_ value: JSONValue, at pointer: JSONPointer) throws(SpecError) {
     let kind = try Self.kind(of: try SpecObject.members(value, at: pointer), at: pointer)
@@ -45,6 +52,7 @@ extension ColumnSpec {
     source = try QuantitySource(kind, object)
     title = try object.optionalString("title")
     digits = try object.optionalInteger("digits", in: 0...9)
+    showsItemError = try object.optionalBool("itemError") ?? false
     self.pointer = pointer
   }
 

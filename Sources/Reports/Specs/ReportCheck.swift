@@ -15,6 +15,7 @@ public enum ReportCheck {
     do {
       let tables = try TableSpec.decode(spec.tables, axes: spec.reportAxes)
       let figures = try FigureSpec.decode(spec.figures, axes: spec.reportAxes)
+      _ = try AnalysisSpec.decode(spec.analyses, axes: spec.reportAxes)
       for column in tables.flatMap(\.columns) { try column.check(names) }
       for column in figures.flatMap({ [$0.x, $0.y] }) {
         try column.checkDrawable()
@@ -25,6 +26,32 @@ public enum ReportCheck {
     } catch let error as SpecError {
       throw SpecError(error.problem, at: error.pointer, file: spec.file?.relativePath)
     }
+  }
+
+  /// How many tests the largest table of a spec will hold; perplexity and bits per byte of one text
+  /// are one. Budgets that admit a single plan, whose rows enter no test, are not known before.
+  ///
+  /// - Parameters:
+  ///   - spec: Its `tables` are read.
+  ///   - points: Its grid.
+  ///   - names: What results can be named.
+  /// - Returns: 0 without a table that has a baseline.
+  /// - Throws: As ``check(_:points:names:)``.
+  public static func testCount(
+    of spec: ExperimentSpec, points: [GridPoint], names: ResultNames
+  ) throws -> Int {
+    let data = try emptyData(of: spec, points: points)
+    return try TableSpec.decode(spec.tables, axes: spec.reportAxes).map { table in
+      let rows = try TableContents(table, data: data).expectedPairs.count
+      var hypotheses: Set<String> = []
+      for column in table.columns {
+        guard case .metric(let name, let scope) = column.source, name != "fitness" else { continue }
+        let measure = TableContents.measure(ofMetric: name)
+        let scopes = scope == "*" ? names.metrics[name] ?? [] : [scope]
+        hypotheses.formUnion(scopes.map { "\(measure) \($0)" })
+      }
+      return rows * hypotheses.count
+    }.max() ?? 0
   }
 
   /// The grid as it is before its first run.
@@ -45,7 +72,7 @@ extension ColumnSpec {
     case .count(let name): try check(name, "count", names.counts)
     case .cost(_, let stages):
       for stage in stages ?? [] { try check(stage, "stages", names.stages) }
-    case .metric(let name, let scope):
+    case .metric(let name, let scope), .itemError(let name, let scope):
       try check(name, "metric", Set(names.metrics.keys))
       if scope != "*" { try check(scope, "scope", names.metrics[name] ?? []) }
     }

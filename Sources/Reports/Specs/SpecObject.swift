@@ -91,6 +91,26 @@ struct SpecObject {
     return integer
   }
 
+  /// A number strictly between 0 and 1.
+  func optionalShare(_ key: String) throws(SpecError) -> Double? {
+    guard let value = value(key) else { return nil }
+    guard let number = value.doubleValue, number > 0, number < 1 else {
+      throw SpecError(
+        .outOfRange(found: CanonicalJSON.text(value), allowed: "a number between 0 and 1"),
+        at: pointer.appending(key))
+    }
+    return number
+  }
+
+  /// One of a few names.
+  func optionalChoice<Choice: RawRepresentable & CaseIterable>(
+    _ key: String, of type: Choice.Type
+  ) throws(SpecError) -> Choice? where Choice.RawValue == String {
+    guard let name = try optionalString(key) else { return nil }
+    try Self.check(name, among: type.allCases.map(\.rawValue), at: pointer.appending(key))
+    return type.init(rawValue: name)
+  }
+
   static func strings(_ value: JSONValue, at pointer: JSONPointer) throws(SpecError) -> [String] {
     guard let elements = value.arrayValue else { return [try string(value, at: pointer)] }
     guard !elements.isEmpty else {

@@ -15,6 +15,12 @@ public struct TableSpec: Sendable, Equatable {
   public var reference: String
   /// The axis within whose labels the best means are set in bold; none if nil.
   public var bestWithin: String?
+  /// Row axis → label of the row that every other one is tested against, within equal labels of the
+  /// other row axes; nil for no tests.
+  public var baseline: [String: String]?
+  public var test: TestSpec
+  /// Whether a table follows that splits the variance of every row over seeds and items.
+  public var showsVariance: Bool
 
   /// The label that stands for the unquantized model unless the spec says otherwise.
   public static let defaultReference = "full precision"
@@ -22,7 +28,8 @@ public struct TableSpec: Sendable, Equatable {
 
 extension TableSpec {
   private static let keys = [
-    "name", "caption", "rows", "where", "columns", "reference", "bestWithin",
+    "name", "caption", "rows", "where", "columns", "reference", "bestWithin", "baseline",
+    "test", "variance",
   ]
 
   /// Decodes the spec's `tables`; unknown keys and axes are refused with their JSON pointer.
@@ -52,6 +59,9 @@ extension TableSpec {
     reference = try object.optionalString("reference") ?? Self.defaultReference
     bestWithin = try object.optionalString("bestWithin")
     try known.check(rows, at: pointer.appending("rows"))
+    showsVariance = try object.optionalBool("variance") ?? false
+    baseline = try known.baseline(in: object, rows: rows, reference: reference)
+    test = try TestSpec(in: object)
     if let bestWithin { try known.check([bestWithin], at: pointer.appending("bestWithin")) }
   }
 

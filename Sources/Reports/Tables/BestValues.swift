@@ -16,7 +16,7 @@ struct BestValues {
         let means = rows.compactMap { cells[$0][column].mean }
         let best = direction == .higherIsBetter ? means.max() : means.min()
         guard means.count > 1, let best else { continue }
-        for row in rows where cells[row][column].mean == best { cells[row][column].setInBold() }
+        for row in rows where cells[row][column].mean == best { cells[row][column].isBest = true }
       }
     }
   }

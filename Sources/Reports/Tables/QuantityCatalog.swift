@@ -28,7 +28,7 @@ struct QuantityCatalog {
       if let title = column.title { quantities[index].name = title }
       if let digits = column.digits { quantities[index].digits = .decimals(digits, exactly: true) }
     }
-    return quantities
+    return column.showsItemError ? quantities.flatMap { [$0, $0.itemError] } : quantities
   }
 
   /// What `row` gave for a quantity; nil if it was not measured.
@@ -43,6 +43,8 @@ struct QuantityCatalog {
       metric(name, scope, in: row).map { metric in
         metric.value.map { .finite($0 * quantity.scale) } ?? .special(metric.special ?? "nan")
       }
+    case .itemError(let name, let scope):
+      metric(name, scope, in: row)?.itemError.map { .finite($0 * quantity.scale) }
     }
   }
 
@@ -50,16 +52,26 @@ struct QuantityCatalog {
   func checkDefinition(
     of quantity: Quantity, in rows: [ReportRow], table: String
   ) throws(ReportError) {
-    guard case .metric(let name, let scope) = quantity.source else { return }
+    guard let (name, scope) = quantity.source.metric else { return }
     let ids = rows.compactMap { metric(name, scope, in: $0)?.definition }
     guard let first = ids.first, let second = ids.first(where: { $0 != first }) else { return }
     throw .differentDefinitions(
       table: table, metric: name, scope: scope, first: first, second: second)
   }
 
+  /// The id and the definition by which `rows` measured a quantity; nil for what is no metric.
+  func definition(
+    of quantity: Quantity, in rows: [ReportRow]
+  ) -> (id: String, definition: MetricDefinition)? {
+    guard let id = definitions(of: quantity, in: rows).min(), let known = definitions[id] else {
+      return nil
+    }
+    return (id, known)
+  }
+
   /// Ids of the definitions by which `rows` measured a quantity.
   func definitions(of quantity: Quantity, in rows: [ReportRow]) -> Set<String> {
-    guard case .metric(let name, let scope) = quantity.source else { return [] }
+    guard let (name, scope) = quantity.source.metric else { return [] }
     return Set(rows.compactMap { metric(name, scope, in: $0)?.definition })
   }
 
@@ -82,7 +94,7 @@ struct QuantityCatalog {
         try check(stage, "stages", known: Set(rows.flatMap(\.stages).map(\.name)), at: column)
       }
       return [.cost(cost, stages: stages)]
-    case .metric(let name, let scope):
+    case .metric(let name, let scope), .itemError(let name, let scope):
       return try metrics(name, scope: scope, for: column)
     }
   }
@@ -114,7 +126,26 @@ struct QuantityCatalog {
   }
 }
 
+extension QuantitySource {
+  /// The metric that is shown, or whose error is.
+  var metric: (name: String, scope: String)? {
+    switch self {
+    case .metric(let name, let scope), .itemError(let name, let scope): (name, scope)
+    default: nil
+    }
+  }
+}
+
 extension Quantity {
+  /// The standard error of a metric over its items.
+  fileprivate var itemError: Quantity {
+    guard case .metric(let name, let scope) = source else { return self }
+    return Quantity(
+      source: .itemError(name: name, scope: scope), name: "\(self.name), item s.e.",
+      unit: unit == "%" ? "pp" : unit, scale: scale,
+      digits: .significant(2), showsSpread: false)
+  }
+
   /// Bits per weight; a ledger named `…-bytes` in megabytes.
   fileprivate static func ledger(_ name: String) -> Quantity {
     let title = name == "with-metadata" ? "bits with metadata" : words(name)

@@ -13,9 +13,17 @@ extension Quantity {
 
 /// A quantity over the replicates of one row.
 struct TableCell {
-  var text: String
+  /// Mean, and ± where replicates differ; `–` for nothing.
+  var number: String
+  /// The unrounded values behind the number; nil if some are not finite.
+  var summary: SampleSummary?
   /// The unrounded mean, if it can be compared.
   var mean: Double?
+  var isBest = false
+  /// A metric whose budget admitted one plan only.
+  var isForced = false
+  /// Differs from the baseline.
+  var isSignificant = false
 
   /// Mean, and ± sample standard deviation where replicates differ.
   ///
@@ -30,20 +38,25 @@ struct TableCell {
       return nil
     }
     guard !measured.isEmpty else {
-      text = "–"
+      number = "–"
       return
     }
     if finite.count == measured.count, let summary = SampleSummary(finite) {
-      text = Self.text(summary, quantity)
-      if measured.count < readings.count { text += " (\(measured.count) of \(readings.count))" }
+      number = Self.text(summary, quantity)
+      if measured.count < readings.count { number += " (\(measured.count) of \(readings.count))" }
+      self.summary = summary
       mean = isForced ? nil : summary.mean
     } else {
-      text = Self.special(measured)
+      number = Self.special(measured)
     }
-    if isForced, case .metric = quantity.source { text += " *forced*" }
+    if isForced, case .metric = quantity.source { self.isForced = true }
   }
 
-  mutating func setInBold() { text = "**\(text)**" }
+  /// Markdown.
+  var text: String {
+    (isBest ? "**\(number)**" : number) + (isSignificant ? TableTests.mark : "")
+      + (isForced ? " *forced*" : "")
+  }
 
   private static func text(_ summary: SampleSummary, _ quantity: Quantity) -> String {
     guard quantity.shows(summary), let deviation = summary.standardDeviation else {

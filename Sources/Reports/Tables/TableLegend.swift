@@ -6,7 +6,7 @@ struct TableLegend {
   let marksBest: String?
 
   var sentences: [String] {
-    [spread, forced, best, seconds, memory].compactMap(\.self)
+    [spread, itemError, forced, best, seconds, memory].compactMap(\.self)
   }
 
   private var spread: String? {
@@ -15,6 +15,16 @@ struct TableLegend {
       "\($0) A number without ± comes from one run or is the same in all of them, sizes to the digits "
         + "shown."
     }
+  }
+
+  private var itemError: String? {
+    let shows = quantities.contains { quantity in
+      if case .itemError = quantity.source { return true }
+      return false
+    }
+    return shows
+      ? "Item s.e.: standard error over the items (questions, windows) of one run, mean over runs; "
+        + "it is no spread over seeds." : nil
   }
 
   private var forced: String? {

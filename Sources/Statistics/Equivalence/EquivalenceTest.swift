@@ -21,22 +21,29 @@ public struct EquivalenceTest: Sendable, Equatable {
   /// Tests a mean difference by Student's t.
   ///
   /// - Parameters:
-  ///   - estimate: A mean of paired differences, clustered or not.
+  ///   - estimate: A mean of paired differences with its error.
   ///   - margins: Finite, lower below upper, in its unit.
   /// - Throws: ``StatisticsError/outside(_:value:allowed:)`` for margins without width.
   public init(
-    _ estimate: MeanEstimate, within margins: ClosedRange<Double>
+    _ estimate: StudentEstimate, within margins: ClosedRange<Double>
   ) throws(StatisticsError) {
     try Self.check(margins, limit: .infinity)
     func tail(_ distance: Double) -> Double {
       // Without any spread the difference is known; on the margin itself nothing is shown.
       guard estimate.standardError > 0 else { return distance > 0 ? 0 : 1 }
-      return estimate.student.upperTail(distance / estimate.standardError)
+      return estimate.distribution.upperTail(distance / estimate.standardError)
     }
     difference = estimate.mean
     lowerP = tail(estimate.mean - margins.lowerBound)
     upperP = tail(margins.upperBound - estimate.mean)
     self.margins = margins
+  }
+
+  /// Tests a mean of paired differences, clustered or not, by Student's t.
+  public init(
+    _ estimate: MeanEstimate, within margins: ClosedRange<Double>
+  ) throws(StatisticsError) {
+    try self.init(estimate.student, within: margins)
   }
 
   /// Tests a difference of accuracies on the same items by Tango's score.

@@ -7,6 +7,7 @@ public struct ConfidenceInterval: Sendable, Equatable {
     case studentT = "Student t"
     case robustStudentT = "Student t, HC3"
     case clusteredStudentT = "Student t, cluster-robust"
+    case crossedStudentT = "Student t, crossed"
     case wilson = "Wilson"
     case score = "Tango score"
     case percentileBootstrap = "percentile bootstrap"

@@ -84,20 +84,11 @@ public struct MeanEstimate: Sendable, Equatable {
   /// - Returns: Bounds in the unit of the mean.
   /// - Throws: ``StatisticsError/outside(_:value:allowed:)``.
   public func interval(level: Double = 0.95) throws(StatisticsError) -> ConfidenceInterval {
-    try requireInnerProbability(level, "The level")
-    let half = student.point(within: level) * standardError
-    return ConfidenceInterval(
-      lower: mean - half, upper: mean + half, level: level,
-      method: isClustered ? .clusteredStudentT : .studentT)
+    try student.interval(level: level)
   }
 
   /// The two-sided p-value of a supposed mean; nil where nothing varies.
   public func pValue(against supposed: Double = 0) -> Double? {
-    standardError > 0 ? student.twoSided((mean - supposed) / standardError) : nil
-  }
-
-  var student: StudentDistribution {
-    // The initializer asks for two clusters, so this cannot throw.
-    try! StudentDistribution(degreesOfFreedom: Double(degreesOfFreedom))
+    student.pValue(against: supposed)
   }
 }

@@ -102,10 +102,17 @@ public struct MeanDetectability: Sendable, Equatable {
   /// - Throws: ``StatisticsError`` for a value out of range.
   /// - SeeAlso: Hoenig and Heisey 2001, "The abuse of power", doi:10.1198/000313001300339897.
   public static func smallestDifference(
-    after estimate: MeanEstimate, alpha: Double = 0.05, power: Double = 0.8
+    after estimate: StudentEstimate, alpha: Double = 0.05, power: Double = 0.8
   ) throws(StatisticsError) -> Double {
     let detectability = try MeanDetectability(
-      degreesOfFreedom: Double(estimate.degreesOfFreedom), alpha: alpha)
+      degreesOfFreedom: estimate.degreesOfFreedom, alpha: alpha)
     return try detectability.smallestNoncentrality(power: power) * estimate.standardError
+  }
+
+  /// ``smallestDifference(after:alpha:power:)`` of a mean over items.
+  public static func smallestDifference(
+    after estimate: MeanEstimate, alpha: Double = 0.05, power: Double = 0.8
+  ) throws(StatisticsError) -> Double {
+    try smallestDifference(after: estimate.student, alpha: alpha, power: power)
   }
 }

@@ -7,20 +7,27 @@ import Reports
 
 struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "compare", abstract: "Compare two plans: how far they agree, and where not.",
+    commandName: "compare", abstract: "Compare two runs item by item, or two plans.",
     discussion: """
-      Plans are JSON that `assay allocate --format json` prints, {unit: bits}, or with --as another
+      Runs are named, or chosen by experiment and labels with all their replicates; differences are \
+      the second minus the first. Answers are compared by exact McNemar, losses by a bootstrap of \
+      windows, replicates by the crossed effects of seeds and items. Metrics of different \
+      definitions or items are refused.
+
+      Plans are files: JSON that `assay allocate --format json` prints, {unit: bits}, or with --as another
       form: csv (unit,bits), matrix (layers by experts, as published for PMQ and GEMQ), evopress.
       --at and --at-b point into a larger JSON file. --figure draws bits by layer and expert.
 
       Examples:
+        assay compare quickstart:random/3 quickstart:GPTQ/3
+        assay compare quickstart-fmzp quickstart-k2d7 --metric accuracy --top 20 --format json
         assay compare plan-a.json plan-b.json --table table.h5
         assay compare m.json m.json --as matrix --at /pmq_solution_by_total_bits/20 \\
           --at-b /gemq_solution/2.5
       """)
 
-  @Argument(help: "First plan.", completion: .file()) var a: String
-  @Argument(help: "Second plan.", completion: .file()) var b: String
+  @Argument(help: "First run or plan.", completion: .file()) var a: String
+  @Argument(help: "Second run or plan.", completion: .file()) var b: String
 
   @Option(help: "Sensitivity table, whose weights the means of bits count.", completion: .file())
   var table: String?
@@ -34,6 +41,8 @@ struct CompareCommand: ParsableCommand {
   @Option(help: "Picture to write: .svg, layers by experts.", completion: .file())
   var figure: String?
 
+  @OptionGroup var runs: RunComparisonOptions
+  @OptionGroup var workspace: WorkspaceOption
   @OptionGroup var format: FormatOption
 
   func validate() throws {
@@ -42,6 +51,10 @@ struct CompareCommand: ParsableCommand {
   }
 
   func run() throws {
+    guard namesPlans else {
+      return try RunComparisonOutput(a, b, options: runs, in: workspace.value)
+        .write(format.format)
+    }
     let table = try self.table.map { try SensitivityTable(reading: URL(filePath: $0)) }
     let result = try PlanComparison(plan(a, at), plan(b, atB), table: table)
     if let figure { try draw(result.heatMap, to: URL(filePath: figure)) }
@@ -63,6 +76,12 @@ struct CompareCommand: ParsableCommand {
     try StandardOutput.write(confusion(result.levels).text(.text))
     try StandardOutput.write(groups(result).text(.text))
     try StandardOutput.write(heatMap(result.heatMap))
+  }
+
+  /// Files are plans, and so is what only plans have options for.
+  private var namesPlans: Bool {
+    [a, b].contains { $0.hasSuffix(".json") || FileManager.default.fileExists(atPath: $0) }
+      || table != nil || figure != nil || form != .plan || !at.isEmpty || !atB.isEmpty
   }
 
   private func plan(_ path: String, _ pointer: String) throws -> Plan {

@@ -18,6 +18,7 @@ struct EvaluateCommand: ParsableCommand {
         assay evaluate models/olmoe --task mmlu --shots 5 --rows benchmarks --groups
         assay evaluate experiments/reference-model --task reference-stories --items items.jsonl
         assay evaluate --task humaneval --canonical
+        assay evaluate models/olmoe --task humaneval --samples 20 --temperature 0.8 --pass-at 10
       """)
 
   @Argument(help: "Model folder; not with --canonical.", completion: .directory)
@@ -49,6 +50,24 @@ struct EvaluateCommand: ParsableCommand {
   @Option(help: "File to write: JSON lines of items with their scores.", completion: .file())
   var items: String?
 
+  @Option(help: "Of tasks that the model writes answers to: texts for each item.")
+  var samples = 1
+
+  @Option(help: "Of written answers: 0 takes the likeliest token always.")
+  var temperature = 0.0
+
+  @Option(help: "Of written answers: only the likeliest tokens with this probability together.")
+  var topP: Double?
+
+  @Option(help: "Of drawn answers.")
+  var seed: UInt64 = 0
+
+  @Option(help: "Of written answers, in the place of the task's, for models of few positions.")
+  var maxTokens: Int?
+
+  @Option(help: "k of pass@k, up to --samples; may be given several times.")
+  var passAt: [Int] = []
+
   @OptionGroup var compute: ComputeOption
   @OptionGroup var format: FormatOption
 
@@ -62,6 +81,15 @@ struct EvaluateCommand: ParsableCommand {
     if let shots, !(0...64).contains(shots) {
       throw ValidationError("--shots \(shots): give 0 to 64.")
     }
+    guard samples > 0 else { throw ValidationError("--samples \(samples): give at least 1.") }
+    if let k = passAt.first(where: { !(1...samples).contains($0) }) {
+      throw ValidationError("--pass-at \(k): give 1 to --samples, which is \(samples).")
+    }
+    do {
+      try GenerationOptions(
+        maximumTokens: maxTokens ?? 1, temperature: temperature, topP: topP
+      ).check()
+    } catch { throw ValidationError("\(error)") }
     if let limit, limit < 1 { throw ValidationError("--limit \(limit): give at least 1.") }
   }
 
@@ -70,9 +98,13 @@ struct EvaluateCommand: ParsableCommand {
     let asked = try task.map { name in
       var definition = try TaskDefinition.named(name, in: URL(filePath: tasks))
       if let shots { definition = try definition.withShots(shots) }
-      return EvaluateStage.DefinedTask(
+      var asked = EvaluateStage.DefinedTask(
         name: definition.name, definition: definition,
         rows: rows.map { URL(filePath: $0) } ?? definition.usualRows, limit: limit)
+      asked.sampling = AnswerSampling(
+        samples: samples, temperature: temperature, topP: topP, maximumTokens: maxTokens,
+        seed: seed)
+      return asked
     }
     // All rows are read before the first question is asked.
     let questions = try asked.map { try $0.items() }
@@ -84,11 +116,23 @@ struct EvaluateCommand: ParsableCommand {
       let tokenizer = try folder.tokenizer()
       let digest = try Digest.of(file: folder.directory.appending(path: "tokenizer.json"))
       for (task, items) in zip(asked, questions) {
+        let parameters = try task.metricParameters(tokenizer: digest, precision: compute.precision)
+        if task.definition.kind == .generation {
+          let scores = try task.generate(
+            folder, tokenizer, items: items, precision: compute.precision
+          ) { StepProgress.show($0, "task \(task.name)") }
+          StepProgress.finish()
+          append(scores, task.definition, parameters, to: &table)
+          for k in passAt where k > 1 && task.definition.runsPrograms {
+            append(scores.chances(passingOf: k), k: k, task.definition, parameters, to: &table)
+          }
+          lines += scores.lines(task: task.name)
+          continue
+        }
         let scores = try task.evaluate(
           folder, tokenizer, items: items, precision: compute.precision
         ) { StepProgress.show($0, "task \(task.name)") }
         StepProgress.finish()
-        let parameters = try task.metricParameters(tokenizer: digest, precision: compute.precision)
         append(scores, task.definition, parameters, to: &table)
         lines += zip(scores.items, scores.answers).map { line(task.name, $0, $1) }
       }
@@ -112,6 +156,17 @@ struct EvaluateCommand: ParsableCommand {
       }
     }
     try StandardOutput.write(table.text(format.format))
+  }
+
+  private func append(
+    _ chances: [Double], k: Int, _ definition: TaskDefinition, _ parameters: JSONValue,
+    to table: inout DataTable
+  ) {
+    table.append([
+      JSONValue(definition.name), JSONValue("pass@\(k)"), "",
+      JSONValue(chances.reduce(0, +) / Double(chances.count)), JSONValue(chances.count),
+      JSONValue(Digest.shortName(of: CanonicalJSON.data(parameters))),
+    ])
   }
 
   private func append(

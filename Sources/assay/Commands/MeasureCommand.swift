@@ -61,6 +61,13 @@ struct MeasureCommand: ParsableCommand {
     completion: .file())
   var outputText: String?
 
+  @Flag(
+    help: """
+      Also predicted-importance: of a network trained on the tokens of --output-text; takes minutes \
+      for wide models.
+      """)
+  var predictImportance = false
+
   @OptionGroup(title: "Windows of --output-text") var window: WindowOptions
   @OptionGroup(title: "Windows of --output-text") var sample: SampleOptions
   @OptionGroup(title: "Windows of --output-text") var compute: ComputeOption
@@ -87,8 +94,11 @@ struct MeasureCommand: ParsableCommand {
     }
     try SpecRange.check(blockSize, "--block-size", as: "allocation.blockSize")
     let set = try levelSet
-    if outputText != nil, granularity == .layer {
+    if outputText != nil, granularity == .layer, !predictImportance {
       throw ValidationError("--output-text is of experts and projections, not of whole layers.")
+    }
+    if predictImportance, outputText == nil {
+      throw ValidationError("--predict-importance is trained on tokens; give --output-text.")
     }
     guard granularity == .neuron else { return }
     guard set.levels.allSatisfy({ $0.parts.count == 1 }) else {
@@ -123,7 +133,10 @@ struct MeasureCommand: ParsableCommand {
     options.factors = ExpertMeasurement.LossFactors(
       frequency: frequencyExponent, routingWeight: weightExponent)
     options.scores =
-      calibration == nil ? [.weightOutlier] : Set(ExpertMeasurement.Score.allCases)
+      calibration == nil
+      ? [.weightOutlier]
+      : Set(ExpertMeasurement.Score.allCases).subtracting([.predictedImportance])
+    if predictImportance { options.scores.insert(.predictedImportance) }
     let checkpoint = try Checkpoint(URL(filePath: model))
     let calibration = try calibration.map(CalibrationFolder.url)
     if let neurons = try options.neuronMeasurement(checkpoint, calibration) {
@@ -135,10 +148,12 @@ struct MeasureCommand: ParsableCommand {
     var measurement = options.measurement(checkpoint)
     measurement.calibration = calibration
     if let outputText {
-      measurement.expertOutput = try sample.stage(
+      let tokens = try sample.stage(
         model: URL(filePath: model), text: URL(filePath: outputText), window: window,
         routingWeighted: false, precision: compute.precision
       ).expertOutputSample()
+      if granularity != .layer { measurement.expertOutput = tokens }
+      measurement.importanceSample = tokens
     }
     measurement.attention = attention
     measurement.minimumTokens = minimumTokens

@@ -1,13 +1,16 @@
 import ArgumentParser
 import Experiments
 import JSON
+import Reports
 
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan", abstract: "Say what a run would do, and why.",
     discussion: """
       For each stage of each point: cached, new, stale, or waiting for an earlier stage, with the \
-      parameter or input that changed, the bytes it will take and the time it took before.
+      parameter or input that changed, the bytes it will take and the time it took before. Then, for \
+      each metric, the smallest true difference of two methods that the experiment can show: from \
+      finished runs where there are two points of them, else from --discordance and --deviation.
 
       Examples:
         assay plan experiments/main-table.json
@@ -17,6 +20,8 @@ struct PlanCommand: ParsableCommand {
   @OptionGroup var arguments: SpecArguments
   @OptionGroup var workspace: WorkspaceOption
   @OptionGroup var format: FormatOption
+
+  @OptionGroup var power: PowerOptions
 
   @Flag(help: "Read every byte of the artifacts instead of comparing sizes.")
   var verify = false
@@ -28,8 +33,14 @@ struct PlanCommand: ParsableCommand {
     try engine.checkInputs(of: spec, options: options)
     let plan = try engine.plan(spec, options: options)
     switch format.format {
-    case .text: try StandardOutput.write(Self.text(plan))
-    case .json: try StandardOutput.write(PrettyJSON.text(JSONValue(encoding: plan)))
+    case .text:
+      let forecast = try power.forecast(of: spec, plan: plan, in: workspace.value)
+      try StandardOutput.write(Self.text(plan) + forecast.text)
+    case .json:
+      let forecast = try power.forecast(of: spec, plan: plan, in: workspace.value)
+      var whole = try JSONValue(encoding: plan)
+      whole.set("detectable", to: try JSONValue(encoding: forecast.lines))
+      try StandardOutput.write(PrettyJSON.text(whole))
     case .csv, .md: try StandardOutput.write(Self.table(plan).text(format.format))
     }
   }

@@ -20,15 +20,19 @@ struct QuantizeCommand: ParsableCommand {
       layers, or, with --hessian-stream quantized, draws windows of --text and sends them through
       the layers that it has quantized before, as GPTQ's code does.
 
+      squeezellm gives each row the 2^bits values that lose least (weighted k-means). Outliers leave
+      the dense part of any method for a sparse one; --axis adaptive decides for each matrix whether
+      groups are of inputs or of outputs, and `assay inspect --show axes` prints the decisions.
+
       Examples:
         assay quantize models/mixtral --plan plan.json --calibration calib --out mixtral-2.5bit
+        assay quantize models/mixtral --plan plan.json --calibration calib --method squeezellm \\
+          --sensitive 0.0005 --range-outliers 0.004 --out mixtral-sparse
         assay quantize models/mixtral --plan plan.json --hessian-stream quantized \\
           --text c4.txt --sequences 128 --context 2048 --sampling gptq --out mixtral-gptq
       """)
 
-  enum Method: String, ExpressibleByArgument, CaseIterable {
-    case rtn, gptq
-  }
+  typealias Method = QuantizerParameters.Method
 
   @Argument(help: "Model folder.", completion: .directory)
   var model: String
@@ -42,7 +46,7 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: "JSON pointer to the plan within its file.")
   var planAt = ""
 
-  @Option(help: "rtn or gptq.")
+  @Option(help: "rtn, gptq or squeezellm.")
   var method = Method.gptq
 
   @Option(
@@ -57,6 +61,8 @@ struct QuantizeCommand: ParsableCommand {
   var attentionBits = 4
 
   @OptionGroup(title: "Grids") var grids: GridOptions
+
+  @OptionGroup(title: "Sparse part, axis, codebooks") var forms: FormOptions
 
   @Option(help: "GPTQ: share of the Hessian's mean diagonal added to it.")
   var damping = 0.01
@@ -97,9 +103,14 @@ struct QuantizeCommand: ParsableCommand {
 
   private func checkHessians() throws {
     switch (method, hessianStream) {
-    case (.rtn, .fullPrecision): break
-    case (.rtn, .quantized):
-      throw ValidationError("--hessian-stream is of gptq; rtn reads no Hessians.")
+    case (.rtn, .fullPrecision), (.squeezellm, .fullPrecision):
+      guard calibration != nil || !quantizationMethod.readsCalibration else {
+        throw ValidationError(
+          "--axis adaptive and --importance hessian need --calibration; `assay calibrate` writes one."
+        )
+      }
+    case (.rtn, .quantized), (.squeezellm, .quantized):
+      throw ValidationError("--hessian-stream is of gptq; \(method.rawValue) solves no Hessians.")
     case (.gptq, .fullPrecision):
       guard calibration != nil else {
         throw ValidationError("--method gptq needs --calibration; `assay calibrate` writes one.")
@@ -118,18 +129,26 @@ struct QuantizeCommand: ParsableCommand {
     }
   }
 
+  private var quantizationMethod: QuantizationMethod {
+    let solver: QuantizationMethod.Solver =
+      switch method {
+      case .rtn: .roundToNearest
+      case .gptq:
+        .gptq(
+          GPTQOptions(
+            relativeDamping: damping, columns: actOrder ? .activation : .natural,
+            scales: groupScales, blockSize: blockSize),
+          minimumTokens: minimumTokens, routingWeighted: routingWeighted)
+      case .squeezellm: .codebooks(forms.codebooks)
+      }
+    return QuantizationMethod(
+      solver: solver, grids: grids.family, outliers: forms.outliers, axis: forms.axis,
+      importance: forms.importance)
+  }
+
   func run() throws {
     let stage = QuantizeStage(
-      model: URL(filePath: model),
-      method: QuantizationMethod(
-        solver: method == .gptq
-          ? .gptq(
-            GPTQOptions(
-              relativeDamping: damping, columns: actOrder ? .activation : .natural,
-              scales: groupScales, blockSize: blockSize),
-            minimumTokens: minimumTokens, routingWeighted: routingWeighted) : .roundToNearest,
-        grids: grids.family),
-      attentionBits: attentionBits,
+      model: URL(filePath: model), method: quantizationMethod, attentionBits: attentionBits,
       stream: text.map {
         sample.stage(
           model: URL(filePath: model), text: URL(filePath: $0), window: window,
@@ -164,11 +183,20 @@ struct QuantizeCommand: ParsableCommand {
       .sorted { $0.key < $1.key }.map { "\($0.value.count) \($0.key)" }
     let singular = reports.count { ($0.calibrationTokens ?? .max) < $0.inputFeatures }
     let escalated = reports.count { ($0.dampingEscalations ?? 0) > 0 }
+    let uninformed = reports.count { ($0.uninformedRows ?? 0) > 0 }
+    let sparse = reports.reduce(0) { $0 + ($1.outliers?.stored ?? 0) }
+    let axes = reports.compactMap(\.axis)
     return "\(reports.count) modules; rounded to nearest instead of solved: "
       + (fallbacks.isEmpty ? "none" : fallbacks.joined(separator: ", "))
       + "; fewer calibration tokens than inputs: \(singular); damping raised: \(escalated)"
+      + (reports.contains { $0.importance != nil }
+        ? "; with rows of no importance: \(uninformed)" : "")
+      + (sparse > 0 ? "; weights in sparse parts: \(sparse)" : "")
+      + (axes.isEmpty
+        ? "" : "; grouped by input channel: \(axes.count { $0.axis == .inputChannel })")
   }
 }
 
+extension QuantizerParameters.Method: ExpressibleByArgument {}
 extension GroupScales: ExpressibleByArgument {}
 extension HessianStream: ExpressibleByArgument {}

@@ -49,8 +49,17 @@ struct ReportCommand: ParsableCommand {
     let workspace = workspace.value
     let plan = try makeEngine(workspace).plan(spec)
       .withImportedRuns(of: spec.name, in: workspace)
-    let data = try ReportData.collect(spec, plan: plan) { workspace.run($0).result() }
-    guard data.rows.isEmpty else { return data }
+    var data = try ReportData.collect(spec, plan: plan, in: workspace) {
+      workspace.run($0).result()
+    }
+    guard data.rows.isEmpty else {
+      let runs = Set(data.rows.map(\.run))
+      let store = ArtifactStore(root: workspace.artifacts)
+      data.analyses = try ReportAnalysis.collect(
+        spec, results: runs.sorted().compactMap { workspace.run($0).result() }
+      ) { store.folder(stage: $0.name, key: $0.key) }
+      return data
+    }
     return try ReportData.read(from: folder.data(of: spec.name))
   }
 }

@@ -39,9 +39,7 @@ struct ShowCommand: ParsableCommand {
   }
 
   private func find() throws -> RunFolder {
-    let all = try workspace.value.allRuns()
-    if let exact = all.first(where: { $0.id == name }) { return exact }
-    let matches = all.filter { $0.id.hasPrefix(name) }
+    let matches = try workspace.value.runs(beginning: name)
     guard let match = matches.first else { throw StoreError.noSuchRun(name) }
     guard matches.count == 1 else {
       throw UnusableArgument(

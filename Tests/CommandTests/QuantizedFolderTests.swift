@@ -1,0 +1,114 @@
+import ArgumentParser
+import Checkpoints
+import Experiments
+import Foundation
+import JSON
+import Reconstruction
+import Testing
+
+@testable import assay
+
+@Suite("Quantized folders from the command line")
+final class QuantizedFolderTests {
+  private static let model = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "experiments/reference-model")
+  private let folder: URL
+
+  init() throws {
+    folder = FileManager.default.temporaryDirectory.appending(path: "quantized-\(UUID())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    var plan = JSONObject()
+    for layer in 0..<4 {
+      for expert in 0..<8 {
+        plan["layers.\(layer).experts.\(expert)"] = expert.isMultiple(of: 2) ? 2.5 : 3
+      }
+    }
+    try PrettyJSON.data(.object(plan)).write(to: folder.appending(path: "plan.json"))
+  }
+
+  deinit { try? FileManager.default.removeItem(at: folder) }
+
+  /// Runs a command in this process, its standard output into a file.
+  private func output(_ line: String) throws -> String {
+    let file = folder.appending(path: "out-\(UUID())")
+    var command = try AssayCommand.parseAsRoot(
+      line.split(separator: " ").map {
+        $0.replacing("MODEL", with: Self.model.path).replacing("FOLDER", with: folder.path)
+      })
+    let descriptor = open(file.path, O_WRONLY | O_CREAT, 0o644)
+    try #require(descriptor >= 0)
+    defer { close(descriptor) }
+    try StandardOutput.$descriptor.withValue(descriptor) { try command.run() }
+    return try String(contentsOf: file, encoding: .utf8)
+  }
+
+  private func quantize(_ options: String) throws {
+    _ = try output("quantize MODEL --plan FOLDER/plan.json --out FOLDER/q \(options)")
+  }
+
+  @Test(
+    "the recount of a file's bits is what was reported, to the bit and in every ledger",
+    arguments: [
+      "--method rtn", "--method rtn --range-outliers 0.004",
+      "--method rtn --group-size 0 --symmetric",
+      "--method squeezellm --importance none --range-outliers 0.004",
+      "--method squeezellm --importance none --codebook-group 64 --clustering lloyd",
+    ])
+  func recount(options: String) throws {
+    try quantize(options)
+    let folder = folder.appending(path: "q")
+    let recount = try BitRecount(QuantizedCheckpoint(folder))
+    #expect(
+      try RecountComparison(recount, reports: QuantizeStage.modules(in: folder)).differences == [])
+    // All that is counted is the file.
+    let bits = try JSONParser.parse(output("inspect FOLDER/q --show bits --format json"))
+    let rows = try #require(bits.arrayValue)
+    let size = 8 * recount.fileBytes
+    #expect(rows.last?["bits"]?.intValue == size)
+    #expect(rows.dropLast().reduce(0) { $0 + ($1["bits"]?.intValue ?? 0) } == size)
+    // 2.5 bits are 4 of 8 blocks at 3 bits; the mean over even and odd experts.
+    let ledgers = try JSONParser.parse(output("inspect FOLDER/q --show ledgers --format json"))
+    let codes = ledgers.arrayValue?.first { $0["ledger"]?.stringValue == "expert-code-bits" }
+    #expect(codes?["stored"]?.doubleValue == 2.75 && codes?["reported"]?.doubleValue == 2.75)
+  }
+
+  @Test("a report that differs from the file is told where, and ends with bad input")
+  func disagreement() throws {
+    try quantize("--method rtn --range-outliers 0.004")
+    let modules = folder.appending(path: "q/modules.json")
+    var reports = try QuantizeStage.modules(in: folder.appending(path: "q"))
+    reports[5].metadataBits += 1
+    try JSONEncoder().encode(reports).write(to: modules)
+    let error = #expect(throws: UnusableArgument.self) { try output("inspect FOLDER/q") }
+    let text = try #require(error).description
+    #expect(text.contains(reports[5].module) && text.contains("metadata bits"), "\(text)")
+    try FileManager.default.removeItem(at: modules)
+    #expect(try output("inspect FOLDER/q").contains("no modules.json"))
+  }
+
+  @Test("an export has the perplexity of the folder in its own arithmetic, to the last digit")
+  func exportedPerplexity() throws {
+    try quantize("--method squeezellm --importance none --range-outliers 0.004")
+    _ = try output("export checkpoint FOLDER/q --out FOLDER/bf16")
+    _ = try output("export checkpoint FOLDER/q --out FOLDER/f32 --dtype f32 --shard-size 0.003")
+    for compute in ["bf16", "f32"] {
+      let numbers = try ["q", compute].map { name in
+        try JSONParser.parse(
+          output(
+            "perplexity FOLDER/\(name) --text MODEL/text/validation.stories.txt --context 256 "
+              + "--compute \(compute) --format json")
+        )["perplexity"]?.doubleValue
+      }
+      #expect(numbers[0] != nil && numbers[0] == numbers[1], "\(compute): \(numbers)")
+    }
+  }
+
+  @Test("full precision has no bits to show, and is not exported")
+  func fullPrecision() throws {
+    #expect(throws: UnusableArgument.self) { try output("inspect MODEL --show bits") }
+    #expect(throws: UnusableArgument.self) {
+      try output("export checkpoint MODEL --out FOLDER/x")
+    }
+  }
+}

@@ -1,0 +1,205 @@
+import Foundation
+import Statistics
+import Testing
+
+@testable import Experiments
+
+@Suite("Runs compared item by item")
+struct ComparisonTests {
+  private static let accuracy = ItemsPipeline.definition("accuracy", "sums", "fraction", 0)
+  private static let perplexity = ItemsPipeline.definition(
+    "perplexity", "tales", "exp(nats/token)", 16)
+
+  private static func answers(_ text: String, groups: [String]? = nil) -> MetricItems {
+    MetricItems(
+      form: .outcomes, values: text.map { $0 == "1" ? 1 : 0 }, groups: groups, noun: "questions")
+  }
+
+  private func compare(
+    _ candidate: MetricItems, _ baseline: MetricItems, as definition: MetricDefinition = accuracy
+  ) throws -> MetricComparison {
+    try MetricComparison(
+      of: definition, candidate: [SeededItems(seeds: [:], items: candidate)],
+      baseline: [SeededItems(seeds: [:], items: baseline)], options: ComparisonOptions())
+  }
+
+  @Test("single runs' answers by exact McNemar: six discordant items one way are p = 1/32")
+  func mcNemar() throws {
+    let result = try compare(
+      Self.answers("1111111111000000000"), Self.answers("1111000000000000000"))
+    #expect(result.test == .mcNemar)
+    #expect((result.gained, result.lost) == (6, 0))
+    #expect(result.pValue == 0.03125)
+    #expect(result.items == 19 && result.clusters == nil && result.runs == 2)
+    #expect(abs(result.difference.value - 6.0 / 19) < 1e-15)
+    #expect(result.difference.lower > 0 && result.difference.upper < 1)
+  }
+
+  @Test("questions on one passage count as one")
+  func clustered() throws {
+    let groups = "aabbccddeeffgghh".map { String($0) }
+    let result = try compare(
+      Self.answers("1111110000000000", groups: groups),
+      Self.answers("0000000000000000", groups: groups))
+    #expect(result.test == .clustered)
+    #expect(result.clusters == 8)
+    let independent = try compare(
+      Self.answers("1111110000000000"), Self.answers("0000000000000000"))
+    #expect(try #require(result.pValue) > #require(independent.pValue))
+  }
+
+  @Test("perplexities as a ratio: equal shifts of every window have that ratio and no width")
+  func ratio() throws {
+    let (tokens, nats) = ([10.0, 20, 30], [20.0, 45, 50])
+    func windows(_ shift: [Double]) -> MetricItems {
+      MetricItems(
+        form: .exponential, values: zip(nats, zip(tokens, shift)).map { $0 + $1.0 * $1.1 },
+        weights: tokens, noun: "windows")
+    }
+    let same = try compare(
+      windows([0.5, 0.5, 0.5]), windows([0, 0, 0]), as: Self.perplexity)
+    let ratio = try #require(same.ratio)
+    #expect(abs(ratio.value - exp(0.5)) < 1e-12 && abs(ratio.upper - ratio.lower) < 1e-12)
+    #expect(same.unit == "nats/token")
+    let mixed = try compare(
+      windows([0.5, 0.1, 0.3]), windows([0, 0, 0]), as: Self.perplexity)
+    #expect(mixed.test == .bootstrap)
+    // (5 + 2 + 9) nats over 60 tokens.
+    #expect(abs(mixed.difference.value - 16.0 / 60) < 1e-12)
+    #expect(abs(mixed.baseline - exp(115.0 / 60)) < 1e-12)
+  }
+
+  @Test("equal runs have p = 1, no detectable difference, and are equivalent")
+  func equal() throws {
+    let items = Self.answers("110100")
+    let result = try compare(items, items)
+    #expect(result.pValue == 1)
+    #expect(result.detectable == nil)
+    let windows = MetricItems(
+      form: .exponential, values: [1, 2, 3], weights: [1, 1, 2], noun: "windows")
+    let losses = try compare(windows, windows, as: Self.perplexity)
+    #expect(losses.pValue == 1 && losses.isEquivalent)
+  }
+
+  @Test(
+    "other items are refused with the reason",
+    arguments: [
+      (answers("110"), "4 questions against 3"),
+      (answers("1101", groups: ["a", "a", "b", "b"]), "grouped differently"),
+    ])
+  func otherItems(items: MetricItems, reason: String) throws {
+    let error = try #require(throws: ComparisonError.self) {
+      try compare(Self.answers("1100"), items)
+    }
+    #expect("\(error)".contains(reason), "\(error)")
+  }
+
+  @Test("replicates are paired by the seeds that both read, and cross those that one reads")
+  func design() throws {
+    let candidate = [["calibration": 0], ["calibration": 1], ["calibration": 2]]
+    let baseline = [0, 1].flatMap { calibration in
+      [0, 1].map { ["calibration": calibration, "search": $0] }
+    }
+    let design = try ReplicateDesign(candidate: candidate, baseline: baseline)
+    #expect(design.factors.map(\.name) == ["calibration", "search"])
+    #expect(design.pairs.map(\.candidate) == [0, 0, 1, 1])
+    #expect(design.pairs.map(\.baseline) == [0, 1, 2, 3])
+    #expect(throws: ComparisonError.incompleteReplicates(missing: "calibration=1 search=1")) {
+      try ReplicateDesign(candidate: candidate, baseline: Array(baseline.dropLast()))
+    }
+    #expect(throws: ComparisonError.noSeedsInCommon(stream: "search")) {
+      try ReplicateDesign(
+        candidate: [["search": 0], ["search": 1]], baseline: [["search": 2], ["search": 3]])
+    }
+    let single = try ReplicateDesign(candidate: [["search": 0]], baseline: [["search": 5]])
+    #expect(single.factors.isEmpty && single.pairs.count == 1)
+  }
+
+  /// Runs the usual grid over ``ItemsPipeline``: 13 runs.
+  private func withRuns(_ body: (Workspace) throws -> Void) throws {
+    let bench = try Bench()
+    defer { bench.remove() }
+    let engine = Engine(workspace: bench.workspace, pipeline: ItemsPipeline())
+    _ = try engine.run(try bench.spec(Bench.grid)) { _ in }
+    try body(bench.workspace)
+  }
+
+  @Test("labels choose a point with all its replicates, seeds one run, names as well")
+  func selection() throws {
+    try withRuns { workspace in
+      let point = try RunSelection("trial:frequency/3", in: workspace)
+      #expect(point.results.count == 2)
+      #expect(point.title == "method=frequency bits=3")
+      let one = try RunSelection("trial:method=random/2.5/calibration=1/search=0", in: workspace)
+      #expect(one.results.count == 1)
+      #expect(try RunSelection(one.results[0].run, in: workspace).results == one.results)
+      #expect(try RunSelection("trial:full precision", in: workspace).results.count == 1)
+      #expect(throws: ComparisonError.self) { try RunSelection("trial:frequency", in: workspace) }
+      let missing = try #require(throws: ComparisonError.self) {
+        try RunSelection("trial:frequncy/3", in: workspace)
+      }
+      #expect("\(missing)".contains("method=frequency"))
+      #expect(throws: StoreError.self) { try RunSelection("trial-zzzzzz", in: workspace) }
+    }
+  }
+
+  @Test("items come from the runs' artifacts, with windows in the metric's units")
+  func stored() throws {
+    try withRuns { workspace in
+      let full = try RunGroup(
+        RunSelection("trial:full precision", in: workspace).results, in: workspace)
+      let random = try RunGroup(
+        RunSelection("trial:random/2.5", in: workspace).results, in: workspace)
+      let definitions = try random.definitions(sharedWith: full)
+      #expect(definitions.map(\.name) == ["perplexity", "bits-per-byte", "accuracy", "fitness"])
+      let options = ComparisonOptions()
+      func comparison(_ index: Int) throws -> MetricComparison? {
+        try random.comparison(of: definitions[index], with: full, options: options)
+      }
+      let losses = try #require(try comparison(0))
+      #expect(losses.test == .crossed)
+      #expect(losses.factors.map(\.levels) == [2, 2] && losses.runs == 5)
+      // Shifts 3, 4, 4, 5 hundredths of a nat.
+      #expect(abs(losses.difference.value - 0.04) < 1e-12)
+      let bits = try #require(try comparison(1))
+      #expect(abs(bits.difference.value - 0.04 * 65 / log(2) / 200) < 1e-12)
+      let answers = try #require(try comparison(2))
+      #expect(abs(answers.difference.value + 0.5) < 1e-12)
+      #expect(try comparison(3) == nil)
+      let changes = try random.changes(of: definitions[2], from: full, limit: 4)
+      // Wrong in all four runs, in three, in one.
+      #expect(changes.map(\.item) == ["5", "6", "7", "4"])
+      #expect(changes.map(\.change) == [-1, -1, -1, -0.75])
+    }
+  }
+
+  @Test("metrics that are defined differently are refused, unless others are asked for")
+  func definitions() throws {
+    try withRuns { workspace in
+      let other = try RunGroup(
+        RunSelection("trial:frequency/3", in: workspace).results, in: workspace)
+      let full = try RunGroup(
+        RunSelection("trial:frequency/2.5", in: workspace).results, in: workspace)
+      #expect(
+        throws: ComparisonError.differentDefinitions(
+          metric: "perplexity", scope: "tales", changes: ["context (16 → 32)"])
+      ) { try other.definitions(sharedWith: full) }
+      #expect(try other.definitions(sharedWith: full, named: ["accuracy"]).count == 1)
+      #expect(throws: ComparisonError.noCommonMetric("speed")) {
+        try other.definitions(sharedWith: full, named: ["speed"])
+      }
+    }
+  }
+
+  @Test("a run whose artifact is gone is named")
+  func gone() throws {
+    try withRuns { workspace in
+      let results = try RunSelection("trial:full precision", in: workspace).results
+      try FileManager.default.removeItem(at: workspace.artifacts)
+      let error = try #require(throws: ComparisonError.self) {
+        try RunGroup(results, in: workspace)
+      }
+      #expect("\(error)".contains(results[0].run) && "\(error)".contains("is gone"))
+    }
+  }
+}
