@@ -67,7 +67,7 @@ struct DefinedTaskTests {
     #expect(metrics[0].definition.protocolParameters["task"]?["shots"]?.intValue == 0)
     let names = ModelPipeline.resultNames(
       of: [GridPoint(axes: [], aliases: [], parameters: try point(tasks))])
-    #expect(names.metrics["acc"] == ["mmlu", "mmlu, mean of groups"])
+    #expect(names.metrics["acc"] == ["mmlu", "mmlu, mean of groups", "mmlu (lm-eval)"])
   }
 
   @Test("what a model writes is run, kept, and counted", .timeLimit(.minutes(2)))

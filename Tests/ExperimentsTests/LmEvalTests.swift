@@ -39,7 +39,9 @@ struct LmEvalTests {
     let metrics = results.metrics()
     func metric(_ name: String, _ scope: String) throws -> Metric {
       try #require(
-        metrics.first { $0.definition.name == name && $0.definition.scope == scope })
+        metrics.first {
+          $0.definition.name == name && $0.definition.scope == "\(scope) (lm-eval)"
+        })
     }
     #expect(metrics.count == 8)
     #expect(try metric("acc", "piqa").value == 1.0 / 3)
@@ -68,11 +70,11 @@ struct LmEvalTests {
     let folder = ArtifactStore(root: bench.workspace.artifacts)
       .folder(stage: stage.name, key: stage.key)
     let items = try HDF5Reader(folder.appending(path: "items.h5"))
-    #expect(try items.read("tasks/piqa/acc", as: Double.self) == [1, 0, 0, 0, 1, 0])
-    let scores = try items.read("tasks/lambada_openai/perplexity", as: Double.self)
+    #expect(try items.read("tasks/piqa (lm-eval)/acc", as: Double.self) == [1, 0, 0, 0, 1, 0])
+    let scores = try items.read("tasks/lambada_openai (lm-eval)/perplexity", as: Double.self)
     // lm-eval's own aggregate: exp of minus the mean, both in double precision.
     #expect(abs(exp(-scores.reduce(0, +) / 6) / 4385718.095978699 - 1) < 1e-12)
-    #expect(try items.read("tasks/piqa/log_likelihood", as: Double.self).count == 12)
+    #expect(try items.read("tasks/piqa (lm-eval)/log_likelihood", as: Double.self).count == 12)
     #expect(try bench.workspace.externalResults(of: "related").map(\.run) == [result.run])
     #expect(try bench.workspace.externalResults(of: "other").isEmpty)
   }
@@ -132,7 +134,7 @@ struct LmEvalTests {
     for metric in ours.outcome.metrics {
       let same = back.outcome.metrics.first {
         $0.definition.name == metric.definition.name
-          && $0.definition.scope == metric.definition.scope
+          && $0.definition.scope == "\(metric.definition.scope) (lm-eval)"
       }
       #expect(same?.value == metric.value, "\(metric.definition.name)")
       #expect(same?.items == metric.items)

@@ -104,6 +104,9 @@ extension LmEvalResults {
     filter == "none" ? name : "\(name),\(filter)"
   }
 
+  /// The scope of a task's metrics: another definition than ours, so another column of one table.
+  static func scope(of task: String) -> String { "\(task) (lm-eval)" }
+
   private func items(of task: String, _ key: String) -> Int {
     let result = document["results"]?[task]
     let counts = [
@@ -130,7 +133,7 @@ extension LmEvalResults {
     if taskHash(of: task) == nil { parameters["samples"] = document["n-samples"]?[task] ?? .null }
     parameters["generation"] = document["configs"]?[task]?["generation_kwargs"]
     return MetricDefinition(
-      name: name, scope: task, unit: falling.contains(plain) ? plain : "fraction",
+      name: name, scope: Self.scope(of: task), unit: falling.contains(plain) ? plain : "fraction",
       higherIsBetter: higher ?? !falling.contains(plain), protocolParameters: .object(parameters))
   }
 }

@@ -60,7 +60,7 @@ struct LmEvalSamples {
   /// Stores every question: name, values, log-likelihoods.
   func write(to file: HDF5Writer) throws {
     guard let first = filters.first?.samples, !first.isEmpty else { return }
-    let place = "tasks/\(task.replacing("/", with: "_"))"
+    let place = "tasks/\(LmEvalResults.scope(of: task).replacing("/", with: "_"))"
     try file.write(Array(first.map(\.name).joined(separator: "\n").utf8), to: "\(place)/item")
     if first.contains(where: { !$0.logLikelihoods.isEmpty }) {
       try file.write(first.map { Int64($0.logLikelihoods.count) }, to: "\(place)/requests")

@@ -197,7 +197,8 @@ extension EvaluateStage {
     for (name, task) in point.evaluation.definedTasks {
       guard let definition = try? TaskDefinition(point.url(task.definition)) else { continue }
       for metric in definition.metrics {
-        metrics[metric.rawValue, default: []].insert(name)
+        // What is imported of the same task may have a column beside it.
+        metrics[metric.rawValue, default: []].formUnion([name, LmEvalResults.scope(of: name)])
         if definition.hasGroups { metrics[metric.rawValue]?.insert(macroScope(of: name)) }
       }
       for k in task.passAt ?? [] where definition.runsPrograms {
