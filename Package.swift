@@ -104,7 +104,8 @@ let package = Package(
       name: "ReconstructionTests", dependencies: ["Reconstruction"],
       exclude: ["load_with_transformers.py"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], exclude: ["Golden"]),
-    .testTarget(name: "ExperimentsTests", dependencies: ["JSON", "Experiments", "HDF5"]),
+    .testTarget(
+      name: "ExperimentsTests", dependencies: ["JSON", "Experiments", "HDF5"], exclude: ["Golden"]),
     .testTarget(name: "CommandTests", dependencies: ["assay"]),
     .testTarget(name: "ReportsTests", dependencies: ["JSON", "Reports"]),
   ],

@@ -23,10 +23,8 @@ struct AssayCommand: ParsableCommand {
       ShowCommand.self, ReportCommand.self, ExplainCommand.self, InspectCommand.self,
       PerplexityCommand.self, EvaluateCommand.self, GenerateCommand.self,
       CalibrateCommand.self, GradientsCommand.self, MeasureCommand.self, AllocateCommand.self,
-      QuantizeCommand.self,
-      ExportCommand.self, StructureCommand.self, CoverageCommand.self, CompareCommand.self,
-      VerifyCommand.self,
-      BenchCommand.self,
+      QuantizeCommand.self, ImportCommand.self, ExportCommand.self, StructureCommand.self,
+      CoverageCommand.self, CompareCommand.self, VerifyCommand.self, BenchCommand.self,
       DoctorCommand.self, ReindexCommand.self,
     ])
 

@@ -31,20 +31,30 @@ extension TaskDefinition {
     return files.filter { $0.hasSuffix(".json") }.map { String($0.dropLast(5)) }.sorted()
   }
 
+  /// The folder of rows that `make data` fills: `data` beside the folder of the definition.
+  public var usualRows: URL {
+    url.deletingLastPathComponent().appending(path: "../data").standardizedFileURL
+  }
+
   /// The file of the rows.
   ///
-  /// - Parameter folder: Of rows.
+  /// - Parameter folder: Of rows, or the file itself: what ends in `.jsonl` or `.gz`.
   /// - Returns: Its place, whether it is there or not.
-  public func rowsURL(in folder: URL) -> URL { place(of: source.rows, in: folder) }
+  public func rowsURL(in folder: URL) -> URL {
+    Self.isFile(folder) ? folder : place(of: source.rows, in: folder)
+  }
 
   /// The file of the examples, nil if there are none before a question.
   ///
-  /// - Parameter folder: Of rows.
+  /// - Parameter folder: Of rows, or their file; examples lie beside it.
   /// - Returns: Its place, whether it is there or not.
   public func examplesURL(in folder: URL) -> URL? {
     guard let fewShot, fewShot.count > 0 else { return nil }
-    return place(of: fewShot.rows, in: folder)
+    return place(
+      of: fewShot.rows, in: Self.isFile(folder) ? folder.deletingLastPathComponent() : folder)
   }
+
+  private static func isFile(_ rows: URL) -> Bool { ["jsonl", "gz"].contains(rows.pathExtension) }
 
   private func place(of rows: String, in folder: URL) -> URL {
     let isOwn = rows.hasPrefix("./") || rows.hasPrefix("../")

@@ -4,8 +4,8 @@ import JSON
 extension TaskDefinition {
   private static let keys = [
     "schemaVersion", "name", "version", "equals", "note", "kind", "source", "item", "group",
-    "description", "prompt", "delimiter", "choices", "answer", "target", "fewShot", "generation",
-    "metrics",
+    "description", "prompt", "delimiter", "choices", "answer", "target", "solution", "fewShot",
+    "generation", "metrics",
   ]
 
   /// Reads a definition.
@@ -59,7 +59,11 @@ extension TaskDefinition {
     choices = kind.hasChoices ? try Self.choices(object) : nil
     answer = kind.hasChoices ? try Self.answer(object) : nil
     target = kind == .multipleChoice ? nil : try Self.target(object, kind: kind)
+    solution = kind == .generation ? try object.template("solution") : nil
     generation = kind == .generation ? try Self.generation(object) : nil
+    if runsPrograms, fewShot != nil {
+      throw object.unusable("examples before a program would be executed; remove it", at: "fewShot")
+    }
   }
 
   private static func refuse(_ keys: [String], in object: DefinitionObject) throws(TaskError) {
@@ -147,9 +151,9 @@ extension TaskDefinition.Kind {
   /// Keys that have no meaning for this kind.
   fileprivate var unread: [String] {
     switch self {
-    case .multipleChoice: ["target", "generation"]
-    case .partialContext: ["prompt", "generation", "fewShot"]
-    case .continuation: ["choices", "answer", "generation"]
+    case .multipleChoice: ["target", "solution", "generation"]
+    case .partialContext: ["prompt", "solution", "generation", "fewShot"]
+    case .continuation: ["choices", "answer", "solution", "generation"]
     case .generation: ["choices", "answer"]
     }
   }

@@ -82,6 +82,8 @@ public struct TaskDefinition: Sendable, Equatable {
   let answer: RightChoice?
   /// The text that follows, where it is no choice.
   let target: PromptTemplate?
+  /// A right text, for trying the test; it decides no number.
+  let solution: PromptTemplate?
   /// The file as it was read.
   let document: JSONValue
 }
@@ -89,6 +91,9 @@ public struct TaskDefinition: Sendable, Equatable {
 extension TaskDefinition {
   /// The number of solved examples before every question.
   public var shots: Int { fewShot?.count ?? 0 }
+
+  /// Whether items are of groups, such as the subjects of MMLU.
+  public var hasGroups: Bool { group != nil }
 
   /// This task with another number of solved examples.
   ///
@@ -117,7 +122,7 @@ extension TaskDefinition {
   /// - Returns: JSON to write canonically.
   public func identity(rows: String, examples: String?) -> JSONValue {
     var object = document.objectValue ?? JSONObject()
-    for key in ["equals", "note", "source", "fewShot"] { object[key] = nil }
+    for key in ["equals", "note", "source", "fewShot", "solution"] { object[key] = nil }
     object["protocol"] = JSONValue(Self.protocolName)
     object["rows"] = JSONValue(rows)
     object["shots"] = JSONValue(shots)

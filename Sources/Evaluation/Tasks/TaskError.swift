@@ -13,6 +13,9 @@ public enum TaskError: Error, Equatable, CustomStringConvertible {
   case tooLong(item: String, choice: String, tokens: Int, maximum: Int)
   case noPrefixToken(item: String)
   case needsGeneration(task: String)
+  case needsLogLikelihoods(task: String)
+  case needsSandbox(task: String)
+  case noSolution(task: String, item: String)
   case unknownTask(String, folder: String, nearest: String?, known: [String])
 
   public var description: String {
@@ -30,8 +33,9 @@ public enum TaskError: Error, Equatable, CustomStringConvertible {
     case .unusableRow(let path, let line, let reason):
       return "\(path):\(line): the row does not suit its task: \(reason)."
     case .missingRows(let path, let origin):
-      return "There is no \(path). It holds \(origin), one JSON object a line, plain or gzip; put "
-        + "it there, or name the folder that has it."
+      return "There is no \(path). It holds \(origin), one JSON object a line, plain or gzip; make "
+        + "data fetches most benchmarks into experiments/data; or put it there, or name the folder "
+        + "that has it."
     case .tooFewExamples(let path, let group, let found, let needed):
       let which = group.map { " of '\($0)'" } ?? ""
       return "\(path): \(needed) examples\(which) are asked for, the file has \(found)."
@@ -45,6 +49,14 @@ public enum TaskError: Error, Equatable, CustomStringConvertible {
         + "eos_token_id to stand for it."
     case .needsGeneration(let task):
       return "Task '\(task)' is scored by what the model writes, not by log-likelihoods."
+    case .needsLogLikelihoods(let task):
+      return "Task '\(task)' is scored by log-likelihoods; the model writes nothing."
+    case .needsSandbox(let task):
+      return "Task '\(task)' runs programs that a model wrote, and only in a sandbox."
+    case .noSolution(let task, let item):
+      return
+        "Task '\(task)', item '\(item)': there is no solution to try; name the rows' field under "
+        + "\"solution\", such as \"{{canonical_solution}}\"."
     case .unknownTask(let name, let folder, let nearest, let known):
       let hint = nearest.map { " Did you mean '\($0)'?" } ?? ""
       return "There is no task '\(name)' in \(folder).\(hint) Known are "

@@ -20,12 +20,14 @@ public struct TaskItem: Sendable, Equatable {
   public let choices: [String]
   /// What the model should write; nil if the task does not say.
   public let target: String?
+  /// A right text, of people's making; nil if the task does not say.
+  public internal(set) var solution: String? = nil
 }
 
 extension TaskDefinition {
   /// The items of this task, in the order of the rows.
   ///
-  /// - Parameter folder: Of rows, see ``Source/rows``.
+  /// - Parameter folder: Of rows, see ``Source/rows``, or their file.
   /// - Returns: At least one item.
   /// - Throws: ``TaskError`` for files that are missing or rows that do not suit, with the line.
   public func items(in folder: URL) throws -> [TaskItem] {
@@ -81,7 +83,8 @@ extension TaskDefinition {
     return TaskItem(
       id: try item?.text(for: row) ?? String(index), group: group,
       requests: try requests(row, choices: choices, target: target, before: before),
-      answer: try answer?.index(in: row, choices: choices.count), choices: choices, target: target)
+      answer: try answer?.index(in: row, choices: choices.count), choices: choices, target: target,
+      solution: try solution?.text(for: row))
   }
 
   private func requests(

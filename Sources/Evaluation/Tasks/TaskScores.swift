@@ -1,23 +1,15 @@
 import Checkpoints
-import Foundation
 import MoEModels
 import Tensors
 
 /// A task's items scored by log-likelihoods.
-public struct TaskScores: Sendable, Equatable {
+public struct TaskScores: ItemScores, Equatable {
   /// The answers to one item's requests.
   public struct Answer: Sendable, Equatable {
     /// Σ log p of every request's continuation, nats.
     public let logLikelihoods: [Double]
     /// Whether greedy decoding would write the continuation.
     public let isGreedy: [Bool]
-  }
-
-  /// The value of a metric over items of one group.
-  public struct Group: Sendable, Equatable {
-    public let name: String
-    public let items: Int
-    public let value: Double
   }
 
   public let items: [TaskItem]
@@ -71,41 +63,6 @@ public struct TaskScores: Sendable, Equatable {
   /// - Returns: As many values as items.
   public func values(_ metric: TaskMetric) -> [Double] {
     zip(items, answers).map { $1.value(metric, of: $0) }
-  }
-
-  /// The metric over all items alike: the micro average where there are groups.
-  ///
-  /// - Parameter metric: One that the task's kind has.
-  /// - Returns: Mean of the items' values; of perplexity exp of minus this.
-  public func value(_ metric: TaskMetric) -> Double { Self.aggregate(values(metric), metric) }
-
-  /// The metric in every group, sorted by name; empty if the task has no groups.
-  ///
-  /// - Parameter metric: One that the task's kind has.
-  /// - Returns: A value a group.
-  public func groups(_ metric: TaskMetric) -> [Group] {
-    var members: [String: [Double]] = [:]
-    for (item, value) in zip(items, values(metric)) {
-      if let group = item.group { members[group, default: []].append(value) }
-    }
-    return members.sorted { $0.key < $1.key }.map { name, values in
-      Group(name: name, items: values.count, value: Self.aggregate(values, metric))
-    }
-  }
-
-  /// The mean of the groups' values, each group alike whatever its size; nil without groups.
-  ///
-  /// - Parameter metric: One that the task's kind has.
-  /// - Returns: The macro average.
-  public func macroAverage(_ metric: TaskMetric) -> Double? {
-    let groups = groups(metric)
-    guard !groups.isEmpty else { return nil }
-    return groups.reduce(0) { $0 + $1.value } / Double(groups.count)
-  }
-
-  private static func aggregate(_ values: [Double], _ metric: TaskMetric) -> Double {
-    let mean = values.reduce(0, +) / Double(values.count)
-    return metric == .perplexity ? exp(-mean) : mean
   }
 }
 

@@ -45,7 +45,7 @@ public struct RunItems: Sendable {
       case "perplexity": return try losses(definition, form: .exponential)
       case "word-perplexity": return try losses(definition, form: .exponential)
       case "bits-per-byte": return try losses(definition, form: .mean)
-      default: return nil
+      default: return try taskItems(definition)
       }
     } catch { throw .noItems(run: run, reason: "\(error)") }
   }
@@ -56,6 +56,21 @@ public struct RunItems: Sendable {
       values += try file.read("tasks/\(task)/correct", as: UInt8.self).map { Double($0) }
     }
     return values.isEmpty ? nil : MetricItems(form: .outcomes, values: values, noun: "questions")
+  }
+
+  /// Of a task with a definition, or of lm-eval's: the items' values under the metric's own name.
+  private func taskItems(_ definition: MetricDefinition) throws -> MetricItems? {
+    let place = "tasks/\(definition.scope)"
+    guard file.contains("\(place)/\(definition.name)"), file.contains("\(place)/item") else {
+      return nil
+    }
+    let values = try file.read("\(place)/\(definition.name)", as: Double.self)
+    let names = String(decoding: try file.read("\(place)/item", as: UInt8.self), as: UTF8.self)
+      .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    guard names.count == values.count else { return nil }
+    return MetricItems(
+      form: values.allSatisfy { $0 == 0 || $0 == 1 } ? .outcomes : .mean, values: values,
+      names: names, noun: "questions")
   }
 
   private func losses(

@@ -67,6 +67,7 @@ extension ParameterKind {
       guard value.boolValue != nil else { throw wrongType("true or false", value, pointer) }
     case .levels: return try levels(value, at: pointer)
     case .namedPaths: try checkNamedPaths(value, at: pointer)
+    case .namedTasks(let group): return try namedTasks(value, group, at: pointer)
     case .group(let group): return try group.completed(value, at: pointer)
     case .paths:
       guard value.arrayValue != nil else {
@@ -154,12 +155,16 @@ extension ParameterKind {
       throw wrongType("an object of names and paths", value, pointer)
     }
     for (name, path) in object.members {
-      guard name != "all", name != "*", !name.isEmpty else {
-        throw SpecError(
-          .invalid("\"\(name)\" is taken: it stands for all of them together; use another name."),
-          at: pointer.appending(name))
-      }
+      try checkName(name, at: pointer)
       try checkPath(path, at: pointer.appending(name))
+    }
+  }
+
+  func checkName(_ name: String, at pointer: JSONPointer) throws(SpecError) {
+    guard name != "all", name != "*", !name.isEmpty else {
+      throw SpecError(
+        .invalid("\"\(name)\" is taken: it stands for all of them together; use another name."),
+        at: pointer.appending(name))
     }
   }
 

@@ -241,7 +241,9 @@ extension ParameterGroup {
 
   static let evaluation = ParameterGroup([
     ParameterField("perplexity", .group(perplexity), .optional, nullable: true, "Perplexity."),
-    ParameterField("tasks", .namedPaths, .defaulting([:]), "Task name → file of items (JSONL)."),
+    ParameterField(
+      "tasks", .namedTasks(definedTask), .defaulting([:]),
+      "Task name → file of items (JSONL), or a definition such as experiments/tasks has them."),
   ])
 
   static let perplexity = ParameterGroup([

@@ -61,6 +61,8 @@ public indirect enum ParameterKind: Sendable {
   case levels
   /// Free names → paths.
   case namedPaths
+  /// Free names → paths or objects of one kind.
+  case namedTasks(ParameterGroup)
   case group(ParameterGroup)
   /// A path, or a list of paths.
   case paths

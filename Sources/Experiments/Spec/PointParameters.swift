@@ -397,8 +397,7 @@ public struct BudgetParameters: Codable, Sendable, Equatable {
 
 public struct EvaluationParameters: Codable, Sendable, Equatable {
   public let perplexity: PerplexityParameters?
-  /// Task name → file of items (JSONL), relative to the spec.
-  public let tasks: [String: String]
+  public let tasks: [String: TaskParameters]
 }
 
 public struct PerplexityParameters: Codable, Sendable, Equatable {

@@ -49,11 +49,16 @@ public struct EvaluateStage: Sendable {
   public var corpora: [Corpus]
   /// Name and items file of multiple-choice tasks.
   public var tasks: [(name: String, url: URL)]
+  public var definedTasks: [DefinedTask]
   public var precision: Precision
 
-  public init(corpora: [Corpus], tasks: [(name: String, url: URL)], precision: Precision) {
+  public init(
+    corpora: [Corpus], tasks: [(name: String, url: URL)], definedTasks: [DefinedTask] = [],
+    precision: Precision
+  ) {
     self.corpora = corpora
     self.tasks = tasks
+    self.definedTasks = definedTasks
     self.precision = precision
   }
 
@@ -62,15 +67,18 @@ public struct EvaluateStage: Sendable {
     var inputs = ["weights": weights]
     for corpus in corpora { inputs["corpus.\(corpus.name)"] = .file(corpus.url) }
     for task in tasks { inputs["task.\(task.name)"] = .file(task.url) }
+    for task in definedTasks { inputs.merge(task.inputs) { first, _ in first } }
+    var parameters = JSONObject([
+      ("compute", JSONValue(precision.rawValue)),
+      ("perplexity", .object(JSONObject(corpora.map { ($0.name, $0.parameters) }))),
+      ("tasks", .array(tasks.map { JSONValue($0.name) })),
+    ])
+    if !definedTasks.isEmpty {
+      parameters["definitions"] = .object(
+        JSONObject(definedTasks.map { ($0.name, $0.parameters) }))
+    }
     return Stage(
-      name: Self.name, epoch: Self.epoch,
-      parameters: [
-        "compute": JSONValue(precision.rawValue),
-        "perplexity": .object(
-          JSONObject(
-            corpora.map { ($0.name, $0.parameters) })),
-        "tasks": .array(tasks.map { JSONValue($0.name) }),
-      ], inputs: inputs
+      name: Self.name, epoch: Self.epoch, parameters: .object(parameters), inputs: inputs
     ) { context in try write(weights: context.input("weights"), to: context) }
   }
 
@@ -80,7 +88,7 @@ public struct EvaluateStage: Sendable {
     let tokenizer = try folder.tokenizer()
     let tokenizerDigest = try Digest.of(file: weights.appending(path: "tokenizer.json"))
     let items = try HDF5Writer(context.directory.appending(path: StageFile.items))
-    let steps = Double(corpora.count + tasks.count)
+    let steps = Double(corpora.count + tasks.count + definedTasks.count)
     var (metrics, forwardTokens): ([Metric], Int) = ([], 0)
     var pooled = PooledResults()
     for (index, corpus) in corpora.enumerated() {
@@ -115,6 +123,14 @@ public struct EvaluateStage: Sendable {
         result.scores.joined().map { $0 }, to: "tasks/\(task.name)/log_likelihood")
       try items.write(
         questions.map { Int64($0.choices.count) }, to: "tasks/\(task.name)/choices")
+      forwardTokens += result.forwardTokens
+    }
+    for (index, task) in definedTasks.enumerated() {
+      let done = Double(corpora.count + tasks.count + index)
+      let result = try write(
+        task, folder, tokenizer, digest: tokenizerDigest, items: items, to: context.directory
+      ) { context.progress((done + $0) / steps, "task \(task.name)") }
+      metrics += result.metrics
       forwardTokens += result.forwardTokens
     }
     try items.finish()

@@ -69,8 +69,12 @@ struct ModelInputs {
           at: pointer.appending("corpora").appending(name))
       }
     }
-    for (name, path) in point.evaluation.tasks.sorted(by: { $0.key < $1.key }) {
-      checkItems(point.url(path), at: JSONPointer(["evaluation", "tasks", name]))
+    for (name, task) in point.evaluation.tasks.sorted(by: { $0.key < $1.key }) {
+      let pointer = JSONPointer(["evaluation", "tasks", name])
+      switch task {
+      case .items(let path): checkItems(point.url(path), at: pointer)
+      case .definition(let task): checkDefinition(task, of: point, at: pointer)
+      }
     }
   }
 
@@ -113,6 +117,20 @@ struct ModelInputs {
     look(at: "items \(url.path)", pointer) {
       guard try Self.requireFile(url) <= Self.readableBytes else { return }
       _ = try ChoiceItem.load(url)
+    }
+  }
+
+  private mutating func checkDefinition(
+    _ task: DefinedTaskParameters, of point: PointParameters, at pointer: JSONPointer
+  ) {
+    look(at: "definition \(task) of \(point.folder.path)", pointer) {
+      let task = try EvaluateStage.DefinedTask(name: "", task, of: point)
+      let rows = task.definition.rowsURL(in: task.rows)
+      guard FileManager.default.fileExists(atPath: rows.path) else {
+        throw TaskError.missingRows(path: rows.path, origin: task.definition.source.origin)
+      }
+      guard try Self.requireFile(rows) <= Self.readableBytes else { return }
+      _ = try task.items()
     }
   }
 

@@ -19,7 +19,9 @@ public struct ModelPipeline: Pipeline {
   public func stages(for parameters: PointParameters, seeds: [SeedStream: Int]) throws -> [Stage] {
     let model = parameters.url(parameters.model.path)
     let precision = Precision.resolved(parameters.compute)
-    let evaluate = EvaluateStage(parameters, precision: precision)
+    let evaluate = try EvaluateStage(parameters, precision: precision).withDefinedTasks(
+      of: parameters,
+      seed: StageSeed.derive(from: seeds[.evaluation] ?? 0, stage: EvaluateStage.name))
     guard let quantizer = parameters.quantizer, let allocation = parameters.allocation,
       let budget = parameters.budget, let calibration = parameters.calibration
     else { return [try evaluate.stage(weights: .model(model))] }
@@ -95,7 +97,8 @@ public struct ModelPipeline: Pipeline {
     if parameters.quantizer != nil, parameters.allocation?.readsSeed ?? false {
       streams.insert(.search)
     }
-    if parameters.structure != nil { streams.insert(.evaluation) }
+    let draws = parameters.evaluation.definedTasks.contains { ($0.task.temperature ?? 0) > 0 }
+    if parameters.structure != nil || draws { streams.insert(.evaluation) }
     return streams
   }
 
@@ -273,6 +276,7 @@ extension BudgetParameters {
 }
 
 extension EvaluateStage {
+  /// Without the tasks that have definitions, which must be read first.
   init(_ parameters: PointParameters, precision: Precision) {
     let evaluation = parameters.evaluation
     self.init(
@@ -285,8 +289,7 @@ extension EvaluateStage {
           convention: evaluation.perplexity?.protocol ?? .gptq,
           stride: evaluation.perplexity?.stride)
       },
-      tasks: evaluation.tasks.sorted { $0.key < $1.key }.map { ($0.key, parameters.url($0.value)) },
-      precision: precision)
+      tasks: evaluation.itemFiles.map { ($0.name, parameters.url($0.path)) }, precision: precision)
   }
 }
 

@@ -23,7 +23,7 @@ extension ModelPipeline {
   public static func resultNames(of points: [GridPoint]) -> ResultNames {
     let evaluations = points.map(\.parameters.evaluation)
     let corpora = evaluations.flatMap { $0.perplexity.map { Array($0.corpora.keys) } ?? [] }
-    let tasks = evaluations.flatMap(\.tasks.keys)
+    let tasks = evaluations.flatMap(\.itemFiles).map(\.name)
     var metrics: [String: Set<String>] = [:]
     if !corpora.isEmpty {
       metrics["perplexity"] = Set(corpora + ["all"])
@@ -34,6 +34,7 @@ extension ModelPipeline {
       metrics["word-perplexity", default: []].formUnion(perplexity.corpora.keys)
     }
     if !tasks.isEmpty { metrics["accuracy"] = Set(tasks + ["all"]) }
+    for point in points { EvaluateStage.addResultNames(of: point.parameters, to: &metrics) }
     let measured = points.compactMap(\.parameters.allocation).filter { $0.fitness == .measured }
     if !measured.isEmpty {
       metrics["fitness"] = [

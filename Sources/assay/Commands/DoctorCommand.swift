@@ -1,4 +1,5 @@
 import ArgumentParser
+import Evaluation
 import Experiments
 import Foundation
 import HDF5
@@ -21,7 +22,7 @@ struct DoctorCommand: ParsableCommand {
   func run() throws {
     let checks = [
       instructionCheck(), openBLASCheck(), versionCheck("HDF5", hdf5Version), sqliteCheck(),
-      memoryCheck(), gnuplotCheck(), workspaceCheck(), indexCheck(),
+      memoryCheck(), gnuplotCheck(), sandboxCheck(), workspaceCheck(), indexCheck(),
     ]
     var table = DataTable(["check", "state", "found", "remedy"])
     for check in checks {
@@ -80,6 +81,18 @@ struct DoctorCommand: ParsableCommand {
       ?? Check(
         name: "gnuplot", state: .broken, found: "not on PATH",
         remedy: "apt-get install gnuplot-nox; reports need it for figures")
+  }
+
+  /// Only HumanEval needs it, and refuses to run without.
+  private func sandboxCheck() -> Check {
+    do {
+      _ = try Sandbox()
+      return Check(name: "sandbox", state: .good, found: "bubblewrap, prlimit, python3")
+    } catch {
+      return Check(
+        name: "sandbox", state: .broken, found: "no program can be run in it",
+        remedy: ErrorText.line(error))
+    }
   }
 
   private func indexCheck() -> Check {

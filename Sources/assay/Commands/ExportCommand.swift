@@ -3,5 +3,5 @@ import ArgumentParser
 struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export", abstract: "Write results in the form of other programs.",
-    subcommands: [ExportCheckpointCommand.self])
+    subcommands: [ExportCheckpointCommand.self, LmEvalExportCommand.self])
 }

@@ -48,6 +48,7 @@ struct ReportCommand: ParsableCommand {
     try spec.checkReport()
     let workspace = workspace.value
     let plan = try makeEngine(workspace).plan(spec)
+      .withImportedRuns(of: spec.name, in: workspace)
     var data = try ReportData.collect(spec, plan: plan, in: workspace) {
       workspace.run($0).result()
     }

@@ -38,7 +38,11 @@ struct ResultsCommand: ParsableCommand {
       throw UnusableArgument(
         "No runs of \"\(name)\" in the index; it has \(known.isEmpty ? "none" : known).")
     }
-    let shown = all ? rows : try Self.rows(rows, of: spec ?? workspace.value.lastSpec(of: name))
+    let imported = Set(try workspace.value.externalResults(of: name).map(\.run))
+    let shown =
+      all
+      ? rows
+      : try Self.rows(rows, of: spec ?? workspace.value.lastSpec(of: name), and: imported)
     if shown.count < rows.count {
       let sentence =
         "\(rows.count - shown.count) of \(rows.count) runs belong to other versions of the spec; "
@@ -54,13 +58,13 @@ struct ResultsCommand: ParsableCommand {
     return try ExperimentSpec(contentsOf: URL(filePath: experiment))
   }
 
-  /// The rows that a spec has; all of them if none is known.
+  /// The rows that a spec has, and imported ones; all of them if no spec is known.
   private static func rows(
-    _ rows: [ResultRow], of spec: ExperimentSpec?
+    _ rows: [ResultRow], of spec: ExperimentSpec?, and imported: Set<String>
   ) throws -> [ResultRow] {
     guard let spec else { return rows }
     let runs = Set(try spec.runs(with: ModelPipeline()).map(\.id))
-    return rows.filter { runs.contains($0.run) }
+    return rows.filter { runs.contains($0.run) || imported.contains($0.run) }
   }
 
   static func table(_ rows: [ResultRow]) -> DataTable {

@@ -1,0 +1,284 @@
+public import Checkpoints
+public import Evaluation
+public import Foundation
+import HDF5
+public import JSON
+public import MoEModels
+public import Tensors
+
+extension EvaluateStage {
+  /// A task whose definition is data, with its rows.
+  public struct DefinedTask: Sendable {
+    public var name: String
+    public var definition: TaskDefinition
+    /// Folder of rows, or their file.
+    public var rows: URL
+    /// Items from the start; nil: all.
+    public var limit: Int?
+    /// Of tasks that the model writes answers to.
+    public var sampling = AnswerSampling()
+    /// Every k of pass@k besides 1, none above the samples.
+    public var attempts: [Int] = []
+
+    public init(name: String, definition: TaskDefinition, rows: URL, limit: Int? = nil) {
+      self.name = name
+      self.definition = definition
+      self.rows = rows
+      self.limit = limit
+    }
+
+    init(name: String, _ task: DefinedTaskParameters, of point: PointParameters) throws {
+      var definition = try TaskDefinition(point.url(task.definition))
+      if let shots = task.fewShot { definition = try definition.withShots(shots) }
+      self.init(
+        name: name, definition: definition,
+        rows: task.rows.map(point.url) ?? definition.usualRows, limit: task.limit)
+      sampling = AnswerSampling(
+        samples: task.samples ?? 1, temperature: task.temperature ?? 0, topP: task.topP,
+        maximumTokens: task.maximumTokens)
+      attempts = (task.passAt ?? []).filter { $0 > 1 && $0 <= sampling.samples }
+    }
+
+    var isGenerated: Bool { definition.kind == .generation }
+
+    /// The items that are asked.
+    ///
+    /// - Returns: At least one.
+    /// - Throws: ``TaskError``.
+    public func items() throws -> [TaskItem] {
+      let all = try definition.items(in: rows)
+      return limit.map { Array(all.prefix($0)) } ?? all
+    }
+
+    /// What the stage reads of it.
+    var inputs: [String: StageSource] {
+      var inputs = ["rows.\(name)": StageSource.file(definition.rowsURL(in: rows))]
+      inputs["examples.\(name)"] = definition.examplesURL(in: rows).map { .file($0) }
+      return inputs
+    }
+
+    /// What decides its numbers besides the inputs, as it enters the stage's key.
+    var parameters: JSONValue {
+      let known = parameters(rows: "input", examples: "input")
+      guard isGenerated, sampling.temperature > 0, var object = known.objectValue else {
+        return known
+      }
+      object["seed"] = JSONValue(Double(sampling.seed))
+      return .object(object)
+    }
+
+    private func parameters(rows: String, examples: String?) -> JSONValue {
+      var object = JSONObject([
+        ("task", definition.identity(rows: rows, examples: examples))
+      ])
+      object["limit"] = limit.map { JSONValue($0) }
+      if isGenerated {
+        object["sampling"] = sampling.json
+        if definition.runsPrograms { object["sandbox"] = SandboxLimits().json }
+      }
+      return .object(object)
+    }
+
+    /// Everything that fixes its numbers, but for the model.
+    ///
+    /// - Parameters:
+    ///   - tokenizer: SHA-256 of tokenizer.json.
+    ///   - precision: Of the forward pass.
+    /// - Returns: What ``MetricDefinition/protocolParameters`` hold.
+    /// - Throws: What reading the rows throws.
+    public func metricParameters(tokenizer: String, precision: Precision) throws -> JSONValue {
+      let examples = try definition.examplesURL(in: rows).map { try Digest.of(file: $0) }
+      let files = parameters(
+        rows: try Digest.of(file: definition.rowsURL(in: rows)), examples: examples)
+      var object = files.objectValue ?? JSONObject()
+      object["compute"] = JSONValue(precision.rawValue)
+      object["tokenizer"] = JSONValue(tokenizer)
+      return .object(object)
+    }
+
+    /// Everything that fixes what the solutions of the rows score, where no model is asked.
+    ///
+    /// - Returns: The definition, the digest of its rows and the limit.
+    /// - Throws: What reading the rows throws.
+    public func solutionParameters() throws -> JSONValue {
+      parameters(rows: try Digest.of(file: definition.rowsURL(in: rows)), examples: nil)
+    }
+
+    /// Lets a model write answers; programs among them need a sandbox, before anything is written.
+    ///
+    /// - Parameters:
+    ///   - model: Full precision or quantized.
+    ///   - tokenizer: Of the model.
+    ///   - items: Those that were read before; nil reads them.
+    ///   - precision: Of the forward pass.
+    ///   - progress: Fraction done, 0…1.
+    /// - Returns: Every item with what was written.
+    /// - Throws: ``TaskError``, ``GenerationError``, ``SandboxError``, and what the model throws.
+    public func generate(
+      _ model: ModelFolder, _ tokenizer: Tokenizer, items: [TaskItem]? = nil,
+      precision: Precision, progress: (Double) -> Void
+    ) throws -> GenerationScores {
+      try GenerationScores(
+        of: model.weights, task: definition, items: try items ?? self.items(),
+        tokenizer: tokenizer, precision: precision, sampling: sampling,
+        sandbox: definition.runsPrograms ? try Sandbox() : nil, progress: progress)
+    }
+
+    /// Asks a model.
+    ///
+    /// - Parameters:
+    ///   - model: Full precision or quantized.
+    ///   - tokenizer: Of the model.
+    ///   - items: Those that were read before; nil reads them.
+    ///   - precision: Of the forward pass.
+    ///   - progress: Fraction done, 0…1.
+    /// - Returns: Every item with its answers.
+    /// - Throws: ``TaskError``, and what the model throws.
+    public func evaluate(
+      _ model: ModelFolder, _ tokenizer: Tokenizer, items: [TaskItem]? = nil,
+      precision: Precision, progress: (Double) -> Void
+    ) throws -> TaskScores {
+      try TaskScores(
+        of: model.weights, task: definition, items: try items ?? self.items(),
+        tokenizer: tokenizer, precision: precision, progress: progress)
+    }
+  }
+
+  /// Scores a task, by log-likelihoods or by what the model writes, and stores every item.
+  ///
+  /// - Returns: The metrics, and the tokens that went through the model.
+  func write(
+    _ task: DefinedTask, _ folder: ModelFolder, _ tokenizer: Tokenizer, digest: String,
+    items: HDF5Writer, to directory: URL, progress: (Double) -> Void
+  ) throws -> (metrics: [Metric], forwardTokens: Int) {
+    guard task.isGenerated else {
+      let scores = try task.evaluate(folder, tokenizer, precision: precision, progress: progress)
+      try scores.write(to: items, of: task)
+      return (
+        try scores.metrics(of: task, tokenizer: digest, precision: precision),
+        scores.forwardTokens
+      )
+    }
+    let scores = try task.generate(folder, tokenizer, precision: precision, progress: progress)
+    try scores.write(to: items, of: task)
+    let lines = scores.lines(task: task.name).map { $0 + "\n" }.joined()
+    try Data(lines.utf8).write(to: directory.appending(path: "\(task.name).generations.jsonl"))
+    let more = try scores.attemptMetrics(of: task, tokenizer: digest, precision: precision)
+    return (
+      try scores.metrics(of: task, tokenizer: digest, precision: precision) + more,
+      scores.forwardTokens
+    )
+  }
+
+  /// This stage with the tasks of a point whose definitions are data.
+  ///
+  /// - Parameters:
+  ///   - point: Names the tasks.
+  ///   - seed: Of drawn answers.
+  /// - Returns: The stage, complete.
+  /// - Throws: `TaskError` for a definition that cannot be used.
+  func withDefinedTasks(of point: PointParameters, seed: UInt64 = 0) throws -> EvaluateStage {
+    var stage = self
+    stage.definedTasks = try point.evaluation.definedTasks.map {
+      var task = try DefinedTask(name: $0.name, $0.task, of: point)
+      task.sampling.seed = seed
+      return task
+    }
+    return stage
+  }
+
+  /// The scope of the mean over a task's groups, each group alike.
+  static func macroScope(of task: String) -> String { "\(task), mean of groups" }
+
+  /// Adds the names of what a point's tasks will give, as far as their definitions can be read.
+  static func addResultNames(
+    of point: PointParameters, to metrics: inout [String: Set<String>]
+  ) {
+    for (name, task) in point.evaluation.definedTasks {
+      guard let definition = try? TaskDefinition(point.url(task.definition)) else { continue }
+      for metric in definition.metrics {
+        // What is imported of the same task may have a column beside it.
+        metrics[metric.rawValue, default: []].formUnion([name, LmEvalResults.scope(of: name)])
+        if definition.hasGroups { metrics[metric.rawValue]?.insert(macroScope(of: name)) }
+      }
+      for k in task.passAt ?? [] where definition.runsPrograms {
+        metrics["pass@\(k)", default: []].insert(name)
+      }
+    }
+  }
+}
+
+extension ItemScores {
+  /// Every metric of the task: over all items alike, and as the mean of groups where it has groups.
+  func metrics(
+    of task: EvaluateStage.DefinedTask, tokenizer: String, precision: Precision
+  ) throws -> [Metric] {
+    let parameters = try task.metricParameters(tokenizer: tokenizer, precision: precision)
+    return task.definition.metrics.flatMap { metric in
+      func result(_ scope: String, _ value: Double) -> Metric {
+        Metric(
+          definition: MetricDefinition(
+            name: metric.rawValue, scope: scope, unit: metric.unit,
+            higherIsBetter: metric.higherIsBetter, protocolParameters: parameters),
+          value: value, items: items.count)
+      }
+      let mean = macroAverage(metric).map { result(EvaluateStage.macroScope(of: task.name), $0) }
+      return [result(task.name, value(metric))] + (mean.map { [$0] } ?? [])
+    }
+  }
+
+  fileprivate func writeItems(to file: HDF5Writer, of task: EvaluateStage.DefinedTask) throws {
+    let place = "tasks/\(task.name)"
+    try file.write(taskLines(items.map(\.id)), to: "\(place)/item")
+    if items.contains(where: { $0.group != nil }) {
+      try file.write(taskLines(items.map { $0.group ?? "" }), to: "\(place)/group")
+    }
+    for metric in task.definition.metrics {
+      try file.write(values(metric), to: "\(place)/\(metric.rawValue)")
+    }
+  }
+}
+
+/// Lines of UTF-8.
+private func taskLines(_ texts: [String]) -> [UInt8] {
+  Array(texts.map { $0.replacing("\n", with: " ") }.joined(separator: "\n").utf8)
+}
+
+extension GenerationScores {
+  /// pass@k of every other k that is asked for.
+  func attemptMetrics(
+    of task: EvaluateStage.DefinedTask, tokenizer: String, precision: Precision
+  ) throws -> [Metric] {
+    guard task.definition.runsPrograms, !task.attempts.isEmpty else { return [] }
+    let parameters = try task.metricParameters(tokenizer: tokenizer, precision: precision)
+    return task.attempts.map { k in
+      let chances = chances(passingOf: k)
+      return Metric(
+        definition: MetricDefinition(
+          name: "pass@\(k)", scope: task.name, unit: TaskMetric.passAt1.unit,
+          higherIsBetter: true, protocolParameters: parameters),
+        value: chances.reduce(0, +) / Double(chances.count), items: chances.count)
+    }
+  }
+
+  /// Stores every item: its name, and its value in each metric.
+  func write(to file: HDF5Writer, of task: EvaluateStage.DefinedTask) throws {
+    try writeItems(to: file, of: task)
+    for k in task.attempts where task.definition.runsPrograms {
+      try file.write(chances(passingOf: k), to: "tasks/\(task.name)/pass@\(k)")
+    }
+  }
+}
+
+extension TaskScores {
+  /// Stores every item: its name and group (lines of UTF-8), the answers to its requests, and its
+  /// value in each metric.
+  func write(to file: HDF5Writer, of task: EvaluateStage.DefinedTask) throws {
+    let place = "tasks/\(task.name)"
+    try writeItems(to: file, of: task)
+    try file.write(answers.map { Int64($0.logLikelihoods.count) }, to: "\(place)/requests")
+    try file.write(answers.flatMap(\.logLikelihoods), to: "\(place)/log_likelihood")
+    try file.write(
+      answers.flatMap { $0.isGreedy.map { $0 ? 1 : 0 as UInt8 } }, to: "\(place)/is_greedy")
+  }
+}

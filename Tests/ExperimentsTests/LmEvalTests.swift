@@ -1,0 +1,164 @@
+import Evaluation
+import Foundation
+import HDF5
+import JSON
+import Testing
+
+@testable import Experiments
+
+@Suite("Results of lm-eval")
+struct LmEvalTests {
+  private static let tests = URL(filePath: #filePath).deletingLastPathComponent()
+  private static let experiments = tests.appending(path: "../../experiments").standardizedFileURL
+
+  /// Written by lm-eval 0.4.13 itself, see Golden/lm_eval_output.py: six rows of three tasks.
+  private static let golden = tests.appending(path: "Golden/lm-eval-output")
+
+  private func imported(
+    _ folder: URL, into bench: Bench, axes: [AxisLabel] = []
+  ) throws -> RunResult {
+    let results = try #require(try LmEvalResults.all(in: folder).first)
+    let run = try LmEvalImport(results, experiment: "related", axes: axes)
+      .write(to: bench.workspace)
+    return try #require(bench.workspace.run(run).result())
+  }
+
+  /// The rows that lm-eval asked, as its samples quote them.
+  private func goldenRows(of task: String) throws -> String {
+    let files = try FileManager.default.subpathsOfDirectory(atPath: Self.golden.path)
+    let name = try #require(files.first { $0.contains("samples_\(task)_") })
+    let text = try String(contentsOf: Self.golden.appending(path: name), encoding: .utf8)
+    return try text.split(separator: "\n").map { line in
+      PythonJSON.text(try JSONParser.parse(String(line)).member("doc")) + "\n"
+    }.joined()
+  }
+
+  @Test("numbers, counts and directions are those of the file")
+  func metrics() throws {
+    let results = try #require(try LmEvalResults.all(in: Self.golden).first)
+    let metrics = results.metrics()
+    func metric(_ name: String, _ scope: String) throws -> Metric {
+      try #require(
+        metrics.first {
+          $0.definition.name == name && $0.definition.scope == "\(scope) (lm-eval)"
+        })
+    }
+    #expect(metrics.count == 8)
+    #expect(try metric("acc", "piqa").value == 1.0 / 3)
+    #expect(try metric("acc_norm", "piqa").items == 6)
+    let perplexity = try metric("perplexity", "lambada_openai")
+    #expect(perplexity.value == 4385718.095978699)
+    #expect(!perplexity.definition.higherIsBetter)
+    #expect(
+      try metric("acc", "piqa").definition.protocolParameters["taskHash"]
+        == "bb64ce6a72f5e4204578b706c794d8bb610cb9b0146029593de66b7181fd2575")
+  }
+
+  @Test("a run is made, marked external, indexed with its items, and made once")
+  func run() throws {
+    let bench = try Bench()
+    defer { bench.remove() }
+    let result = try imported(Self.golden, into: bench)
+    #expect(result.isExternal)
+    #expect(result.axes == [AxisLabel(axis: "method", label: "english-moe-20m (external)")])
+    #expect(result.outcome.remarks.first?.hasPrefix("External: ") == true)
+    #expect(try imported(Self.golden, into: bench).run == result.run)
+    let rows = try Index(bench.workspace).results(of: "related")
+    #expect(rows.map(\.run) == [result.run])
+    #expect(rows[0].state == "done" && rows[0].metrics.count == 8)
+    let stage = try #require(result.stages.first)
+    let folder = ArtifactStore(root: bench.workspace.artifacts)
+      .folder(stage: stage.name, key: stage.key)
+    let items = try HDF5Reader(folder.appending(path: "items.h5"))
+    #expect(try items.read("tasks/piqa (lm-eval)/acc", as: Double.self) == [1, 0, 0, 0, 1, 0])
+    let scores = try items.read("tasks/lambada_openai (lm-eval)/perplexity", as: Double.self)
+    // lm-eval's own aggregate: exp of minus the mean, both in double precision.
+    #expect(abs(exp(-scores.reduce(0, +) / 6) / 4385718.095978699 - 1) < 1e-12)
+    #expect(try items.read("tasks/piqa (lm-eval)/log_likelihood", as: Double.self).count == 12)
+    #expect(try bench.workspace.externalResults(of: "related").map(\.run) == [result.run])
+    #expect(try bench.workspace.externalResults(of: "other").isEmpty)
+  }
+
+  @Test("samples of another evaluation, and lines that are none, are refused with their place")
+  func refused() throws {
+    let bench = try Bench()
+    defer { bench.remove() }
+    let copy = bench.root.appending(path: "copy")
+    try FileManager.default.copyItem(at: Self.golden, to: copy)
+    let name = try #require(
+      try FileManager.default.subpathsOfDirectory(atPath: copy.path).first {
+        $0.contains("samples_piqa")
+      })
+    let file = copy.appending(path: name)
+    let text = try String(contentsOf: file, encoding: .utf8)
+    try Data(text.replacing("ab177c9b", with: "00000000").utf8).write(to: file)
+    #expect {
+      try imported(copy, into: bench)
+    } throws: { "\($0)".contains("not of one evaluation") }
+    try Data((text + "{\"doc_id\": \"x\"}\n").utf8).write(to: file)
+    #expect {
+      try imported(copy, into: bench)
+    } throws: { "\($0)".contains("\(file.path):7: ") }
+    #expect(throws: LmEvalError.noResults(path: bench.root.appending(path: "none").path)) {
+      try LmEvalResults.all(in: bench.root.appending(path: "none"))
+    }
+  }
+
+  @Test("what is exported comes back, with lm-eval's own hash of the task", .timeLimit(.minutes(2)))
+  func roundTrip() throws {
+    let bench = try Bench()
+    defer { bench.remove() }
+    let rows = Self.tests.appending(path: "../EvaluationTests/Golden/rows").standardizedFileURL.path
+    let asked = bench.root.appending(path: "piqa.jsonl")
+    try Data(try goldenRows(of: "piqa").utf8).write(to: asked)
+    let text = """
+      {"schemaVersion": 1, "name": "ours", "base": {"model": {"path": "reference-model"},
+       "compute": "f32", "evaluation": {"tasks": {
+         "piqa": {"definition": "tasks/piqa.json", "rows": "\(asked.path)", "limit": 6},
+         "lambada": {"definition": "tasks/lambada.json", "rows": "\(rows)", "limit": 2}}}}}
+      """
+    let spec = try ExperimentSpec(
+      document: try JSONParser.parse(text), folder: Self.experiments)
+    _ = try Engine(workspace: bench.workspace, pipeline: ModelPipeline()).run(spec) { _ in }
+    let run = try #require(try bench.workspace.allRuns().first)
+    let ours = try #require(run.result())
+    let out = bench.root.appending(path: "out")
+    let files = try LmEvalExport(ours, folder: Self.experiments, in: bench.workspace)
+      .write(to: out)
+    #expect(files.count == 3)
+    let results = try #require(try LmEvalResults.all(in: out).first)
+    // The reference model has other answers than the golden file's, and the same questions.
+    let theirs = try #require(try LmEvalResults.all(in: Self.golden).first)
+    #expect(results.taskHash(of: "piqa") == theirs.taskHash(of: "piqa"))
+    let back = try imported(out, into: bench)
+    for metric in ours.outcome.metrics {
+      let same = back.outcome.metrics.first {
+        $0.definition.name == metric.definition.name
+          && $0.definition.scope == "\(metric.definition.scope) (lm-eval)"
+      }
+      #expect(same?.value == metric.value, "\(metric.definition.name)")
+      #expect(same?.items == metric.items)
+    }
+    #expect(throws: LmEvalError.external(run: back.run)) {
+      try LmEvalExport(back, folder: Self.experiments, in: bench.workspace)
+    }
+    #expect(throws: LmEvalError.self) {
+      try LmEvalExport(ours, folder: bench.root, in: bench.workspace)
+    }
+  }
+
+  @Test(
+    "texts are those of Python's json.dumps with ensure_ascii=False",
+    arguments: [
+      (#"{"a": [1, 2.5], "b": {}, "c": []}"#, nil, #"{"a": [1, 2.5], "b": {}, "c": []}"#),
+      (
+        #"{"a":[1,{"b":null}]}"#, 2,
+        "{\n  \"a\": [\n    1,\n    {\n      \"b\": null\n    }\n  ]\n}"
+      ),
+      (#"["é\u0001\n\"\\\u007f\/"]"#, nil, "[\"é\\u0001\\n\\\"\\\\\u{7f}/\"]"),
+      ("[1e-7, 1e22, 0.1, -0.5, true]", nil, "[1e-07, 1e+22, 0.1, -0.5, true]"),
+    ] as [(String, Int?, String)])
+  func python(text: String, indent: Int?, expected: String) throws {
+    #expect(PythonJSON.text(try JSONParser.parse(text), indent: indent) == expected)
+  }
+}
