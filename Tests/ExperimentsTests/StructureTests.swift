@@ -3,6 +3,7 @@ import Checkpoints
 import Evaluation
 import Foundation
 import MoEModels
+import Quantization
 import Reconstruction
 import Statistics
 import Tensors

@@ -11,11 +11,11 @@ struct TransferTests {
   private typealias Cell = AnalysisTable.Cell
 
   /// Four windows of ten tokens in either corpus.
-  private func losses(a: Double, b: Double) -> WindowLosses {
+  private func losses(a: Double, b: Double, shift: Double = 0) -> WindowLosses {
     let shares = [0.5, 1.5, 0.8, 1.2]
     func corpus(_ mean: Double) -> WindowLosses.Corpus {
       WindowLosses.Corpus(
-        nats: shares.map { 10 * mean * $0 }, tokens: [Double](repeating: 10, count: 4))
+        nats: shares.map { 10 * (mean * $0 + shift) }, tokens: [Double](repeating: 10, count: 4))
     }
     return WindowLosses(corpora: ["a": corpus(a), "b": corpus(b)])
   }
@@ -23,11 +23,13 @@ struct TransferTests {
   private func variant(
     _ seed: Int, _ losses: WindowLosses, bits: [Double], hessian: String? = nil
   ) throws -> TransferAnalysis.Variant {
-    let modules = bits.enumerated().map { index, bits in
-      ModuleReport(
-        module: "module \(index)", unit: "unit \(index)", weights: 800, bits: bits,
-        codeBits: Int(800 * bits), metadataBits: 80, groupSize: 64, slices: nil,
-        calibrationTokens: nil, inputFeatures: 20)
+    let modules = try bits.enumerated().map { index, bits in
+      let report: JSONValue = [
+        "module": JSONValue("module \(index)"), "unit": JSONValue("unit \(index)"),
+        "weights": 800, "bits": JSONValue(bits), "codeBits": JSONValue(800 * bits),
+        "metadataBits": 80, "inputFeatures": 20,
+      ]
+      return try report.decoded(as: ModuleReport.self)
     }
     let bytes = 1000 + bits.reduce(0) { $0 + 100 * $1 + 10 }
     let json: JSONValue = [
@@ -72,7 +74,7 @@ struct TransferTests {
       try [0, 1].map { seed in
         let shift = seed == 0 ? -0.01 : 0.01
         return try variant(
-          seed, losses(a: a + shift, b: b + shift), bits: bits[seed], hessian: hessian)
+          seed, losses(a: a, b: b, shift: shift), bits: bits[seed], hessian: hessian)
       }
     }
     return TransferComparison(

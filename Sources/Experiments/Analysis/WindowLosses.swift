@@ -27,11 +27,11 @@ struct WindowLosses {
     let suffix = "/window_nll"
     for name in file.datasets() where name.hasPrefix("perplexity/") && name.hasSuffix(suffix) {
       let corpus = String(name.dropFirst("perplexity/".count).dropLast(suffix.count))
-      corpora[corpus] = Corpus(
-        nats: try file.read(name),
-        tokens: (try file.read("perplexity/\(corpus)/window_tokens") as [Int64]).map {
-          Double($0)
-        })
+      let tokens = (try file.read("perplexity/\(corpus)/window_tokens") as [Int64]).map {
+        Double($0)
+      }
+      let means: [Double] = try file.read(name, count: tokens.count)
+      corpora[corpus] = Corpus(nats: zip(means, tokens).map { $0 * $1 }, tokens: tokens)
     }
     self.corpora = corpora
   }

@@ -8,13 +8,14 @@ extension StructureAnalysis {
 
   /// Predicted against measured loss of matrices at the lowest level.
   private var proxyFigure: AnalysisFigure? {
+    let predictor = table.predictions["output"] == nil ? "loss" : "output"
     let series = ["gate", "up", "down"].map { projection in
       let rows = table.places(.matrix).filter { table.rows[$0].projection == projection }
       return AnalysisFigure.Series(
         name: projection,
         points: rows.compactMap { row in
           let measured = table.divergence(row, level: 0)
-          guard let loss = table.prediction("loss", row, level: 0), loss > 0, measured > 0 else {
+          guard let loss = table.prediction(predictor, row, level: 0), loss > 0, measured > 0 else {
             return nil
           }
           return AnalysisFigure.Point(x: loss, y: measured)
@@ -23,10 +24,10 @@ extension StructureAnalysis {
     guard !series.isEmpty else { return nil }
     return .plot(
       "proxy",
-      "Base loss of the sensitivity table against the measured KL of each matrix of an expert alone "
-        + "at \(bits(0)) bits.",
+      "Predicted loss (`\(predictor)` of the sensitivity table) against the measured KL of each matrix "
+        + "of an expert alone at \(bits(0)) bits.",
       .init(
-        x: "predicted: base loss", y: "measured: KL (nats/token)", series: series,
+        x: "predicted: \(predictor)", y: "measured: KL (nats/token)", series: series,
         joinsPoints: false, isLogarithmic: true))
   }
 

@@ -25,7 +25,8 @@ extension StructureAnalysis {
       try table(
         "gains-by-decile", "decile", deciles,
         "Loss saved by one more bit for a tenth of every expert's neurons, summed over layers; "
-          + "decile 1 is predicted to gain most."),
+          + "decile 1 is predicted to gain most. Columns of a down that GPTQ solved lack, alone, what it "
+          + "added to the others to make up for them."),
     ]
   }
 
@@ -41,18 +42,24 @@ extension StructureAnalysis {
     return order.map { GainGroup(label: $0, rows: members[$0] ?? []) }
   }
 
-  private static let columns: [AnalysisTable.Column] = [
-    .number("saved (1e-3 nats/token)"), .number("bytes (kB)"),
-    .number("saved per kB (1e-6 nats/token)"), .number("share, measured (%)"),
-    .number("share, predicted (%)"),
-  ]
+  /// Losses of the sensitivity table that stand beside what was measured: the base loss, and what
+  /// reaches a layer's output where it is known.
+  private var predictors: [String] { ["loss", "output"].filter { table.predictions[$0] != nil } }
+
+  private var columns: [AnalysisTable.Column] {
+    [
+      .number("saved (1e-3 nats/token)"), .number("bytes (kB)"),
+      .number("saved per kB (1e-6 nats/token)"), .number("share, measured (%)", digits: 2),
+    ] + predictors.map { .number("share, by \($0) (%)", digits: 2) }
+  }
 
   private var gainNotes: [String] {
     [
       "Saved: KL from the full-precision model at the lower level less that at the higher one; "
         + "[ ]: 95 % t interval over \(sample).",
-      "Bytes: codes, scales and zero points that the step adds. Predicted: the base loss of the "
-        + "sensitivity table.",
+      "Bytes: codes, scales and zero points that the step adds. Shares: of the sum of the column, "
+        + "measured where that is above 0 for certain; by `loss`, the base loss of the sensitivity "
+        + "table, and `output`, the error that reaches a layer's output.",
     ]
   }
 
@@ -60,38 +67,49 @@ extension StructureAnalysis {
     _ name: String, _ title: String, _ groups: [GainGroup], _ caption: String
   ) throws -> AnalysisTable {
     var result = AnalysisTable(
-      name, caption, columns: [.words(title), .words("step")] + Self.columns, notes: gainNotes)
+      name, caption, columns: [.words(title), .words("step")] + columns, notes: gainNotes)
     for step in table.levels.indices.dropLast() {
       let measured = try groups.map { try saving(of: $0.rows, step) }
-      let predicted = groups.map { predictedSaving(of: $0.rows, step) }
+      let total = try certainTotal(groups.flatMap(\.rows), step)
+      let predicted = predictors.map { name in
+        Self.shares(groups.map { predictedSaving(of: $0.rows, step, by: name) })
+      }
       for (index, group) in groups.enumerated() {
         result.append(
           try [.text(group.label), .text(stepName(step))]
             + cells(
               measured[index], bytes: addedBytes(of: group.rows, step),
-              share: share(measured[index].mean, measured.map(\.mean)),
-              predicted: predicted[index].flatMap { share($0, predicted.map { $0 ?? .nan }) }))
+              share: total.map { measured[index].mean / $0 }, predicted: predicted.map { $0[index] }
+            ))
       }
     }
     return result
   }
 
   private func cells(
-    _ saved: MeanEstimate, bytes: Double, share: Double?, predicted: Double?
+    _ saved: MeanEstimate, bytes: Double, share: Double?, predicted: [Double?]
   ) throws -> [AnalysisTable.Cell] {
     let interval = try saved.interval()
     return [
       .init(saved.mean, interval, scale: 1e3), .init(bytes / 1e3),
       .init(saved.mean, interval, scale: 1e9 / bytes), .init(share.map { 100 * $0 }),
-      .init(predicted.map { 100 * $0 }),
-    ]
+    ] + predicted.map { .init($0.map { 100 * $0 }) }
   }
 
   func stepName(_ step: Int) -> String { "\(bits(step)) → \(bits(step + 1))" }
 
-  private func share(_ value: Double, _ all: [Double]) -> Double? {
-    let sum = all.reduce(0, +)
-    return sum > 0 ? value / sum : nil
+  /// What all parts save; nil where it may be nothing.
+  private func certainTotal(_ rows: [Int], _ step: Int) throws -> Double? {
+    let total = try saving(of: rows, step)
+    return try total.interval().lower > 0 ? total.mean : nil
+  }
+
+  /// Parts of the sum; nil where one is not known.
+  private static func shares(_ values: [Double?]) -> [Double?] {
+    let known = values.compactMap(\.self)
+    let sum = known.reduce(0, +)
+    guard known.count == values.count, sum > 0 else { return values.map { _ in nil } }
+    return known.map { $0 / sum }
   }
 
   /// Σ over parts of the loss at a level less that at the next.
@@ -103,11 +121,11 @@ extension StructureAnalysis {
     return try MeanEstimate(sumOf: sums, over: tokensPerWindow)
   }
 
-  /// The same of the base loss; nil where a part has none.
-  func predictedSaving(of rows: [Int], _ step: Int) -> Double? {
+  /// The same of a predicted loss; nil where a part has none.
+  func predictedSaving(of rows: [Int], _ step: Int, by name: String = "loss") -> Double? {
     let drops = rows.compactMap { row in
-      table.prediction("loss", row, level: step).flatMap { low in
-        table.prediction("loss", row, level: step + 1).map { low - $0 }
+      table.prediction(name, row, level: step).flatMap { low in
+        table.prediction(name, row, level: step + 1).map { low - $0 }
       }
     }
     return drops.count == rows.count ? drops.reduce(0, +) : nil
@@ -124,15 +142,19 @@ extension StructureAnalysis {
       "gains-by-expert",
       "Loss saved by one more bit for one expert: the five that gain most by byte and the five that "
         + "gain least, of \(experts.count).",
-      columns: [.words("expert"), .words("step"), .count("rank")] + Self.columns
-        + [.count("predicted rank")], notes: gainNotes)
+      columns: [.words("expert"), .words("step"), .count("rank")] + columns
+        + predictors.map { .count("rank by \($0)") }, notes: gainNotes)
     guard experts.count > 1 else { return result }
     for step in table.levels.indices.dropLast() {
       let measured = try experts.map { try saving(of: [$0], step) }
-      let predicted = experts.map { predictedSaving(of: [$0], step) }
+      let predicted = predictors.map { name in
+        experts.map { predictedSaving(of: [$0], step, by: name) }
+      }
+      let shares = predicted.map(Self.shares)
+      let total = try certainTotal(experts, step)
       let bytes = experts.map { addedBytes(of: [$0], step) }
       let order = Self.order(zip(measured, bytes).map { $0.mean / $1 })
-      let predictedOrder = Self.order(zip(predicted, bytes).map { ($0 ?? 0) / $1 })
+      let predictedOrders = predicted.map { Self.order(zip($0, bytes).map { ($0 ?? 0) / $1 }) }
       let shown = order.count > 10 ? Array(order.prefix(5) + order.suffix(5)) : order
       for place in shown {
         result.append(
@@ -142,9 +164,8 @@ extension StructureAnalysis {
           ]
             + (try cells(
               measured[place], bytes: bytes[place],
-              share: share(measured[place].mean, measured.map(\.mean)),
-              predicted: predicted[place].flatMap { share($0, predicted.compactMap(\.self)) }))
-            + [.init((predictedOrder.firstIndex(of: place) ?? 0) + 1)])
+              share: total.map { measured[place].mean / $0 }, predicted: shares.map { $0[place] }))
+            + predictedOrders.map { .init(($0.firstIndex(of: place) ?? 0) + 1) })
       }
     }
     return result

@@ -40,7 +40,9 @@ extension ReportAnalysis {
     guard !analyses.isEmpty else { return nil }
     let order = GridOrder(axes: spec.reportAxes)
     return try analyses.compactMap { analysis in
-      let runs = results.filter { analysis.keeps($0.axes) }.map {
+      let runs = results.filter { result in
+        ([result.axes] + (result.aliases ?? [])).contains(where: analysis.keeps)
+      }.map {
         AnalyzedRun($0, artifact: artifact)
       }.sorted {
         order.precedes(

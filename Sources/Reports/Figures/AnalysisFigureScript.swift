@@ -37,11 +37,19 @@ struct AnalysisFigureScript {
       set errorbars 1.0
       set xlabel \(quoted(plot.x))
       set ylabel \(quoted(plot.y))
-      \(plot.isLogarithmic ? "set logscale xy\nset format xy '%.0e'" : "set offsets graph 0.04, graph 0.04, graph 0.06, 0\nset yrange [0:*]")
+      \(axes(plot))
       \(blocks.joined(separator: "\n"))
       plot \((bars + curves).joined(separator: ", \\\n  "))
 
       """
+  }
+
+  /// From 0 where nothing lies below it.
+  private static func axes(_ plot: AnalysisFigure.Plot) -> String {
+    guard !plot.isLogarithmic else { return "set logscale xy\nset format xy '%.0e'" }
+    let lowest = plot.series.flatMap(\.points).map { $0.low ?? $0.y }.min() ?? 0
+    return "set offsets graph 0.04, graph 0.04, graph 0.06, 0"
+      + (lowest >= 0 ? "\nset yrange [0:*]" : "")
   }
 
   /// The palette of Okabe and Ito (https://jfly.uni-koeln.de/color/) and shapes that tell series

@@ -74,7 +74,7 @@ extension AnalysisSpec {
   /// Whether a point is one of those that are analysed.
   func keeps(_ labels: [AxisLabel]) -> Bool {
     filter.allSatisfy { axis, kept in
-      labels.first { $0.axis == axis }.map { kept.contains($0.label) } ?? true
+      labels.first { $0.axis == axis }.map { kept.contains($0.label) } ?? false
     }
   }
 }
