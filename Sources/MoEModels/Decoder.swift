@@ -68,6 +68,13 @@ public final class Decoder {
     source.releasePages(of: name)
   }
 
+  /// Weights that one token reads, in bytes: attention, router, the experts that it is sent to, and
+  /// the head. Norms, and keys and values, are left out; experts of different size count by their mean.
+  public var bytesPerToken: Double {
+    let head = head.rows * head.columns * (head.precision == .f32 ? 4 : 2)
+    return layers.reduce(Double(head)) { $0 + $1.bytes }
+  }
+
   /// A sequence without tokens.
   public func sequence() -> DecodedSequence {
     DecodedSequence(layers: layers.count, room: room)

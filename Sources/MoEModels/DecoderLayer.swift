@@ -73,6 +73,9 @@ final class DecoderLayer {
     for tensor in layout.tensorRoles { source.releasePages(of: tensor.name) }
   }
 
+  /// Weights that one token reads, in bytes; norms left out.
+  var bytes: Double { Double(attention.bytes) + feedForward.bytes }
+
   /// Sends a batch through the layer.
   ///
   /// - Parameters:

@@ -9,8 +9,14 @@ public protocol WeightSource: Sendable {
   /// The tensor widened to f32; throws if it is missing, of another shape, or holds NaN.
   func matrix(_ name: String, rows: Int, columns: Int) throws -> Matrix
   func vector(_ name: String, count: Int) throws -> [Float]
+  /// The stored form that products shall run from; nil: those of the tensor in f32 or bf16.
+  func executedForm(of name: String) throws -> StoredMatrix?
   /// Says that the pages of this tensor are not needed soon.
   func releasePages(of name: String)
 }
 
 extension Checkpoint: WeightSource {}
+
+extension WeightSource {
+  public func executedForm(of name: String) throws -> StoredMatrix? { nil }
+}

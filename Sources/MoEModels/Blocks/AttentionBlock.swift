@@ -2,6 +2,8 @@ import Tensors
 
 /// The attention of a layer, from the normalized residual stream to what is added to it.
 protocol AttentionBlock: AnyObject {
+  /// Weights that one token reads, in bytes.
+  var bytes: Int { get }
   /// - Parameters:
   ///   - n: Normalized residual stream, `[batch.tokens, hidden]`, with room for padded rows.
   ///   - batch: Where sequences begin and end.
@@ -49,6 +51,8 @@ final class GroupedQueryAttention: AttentionBlock {
       precision: precision)
     output = try Linear([layout.output], source: source, precision: precision)
   }
+
+  var bytes: Int { queryKeyValue.bytes + output.bytes }
 
   func apply(
     _ n: UnsafeMutablePointer<Float>, batch: SequenceBatch, to y: UnsafeMutablePointer<Float>,

@@ -3,6 +3,8 @@ import Tensors
 
 /// What a layer does to each token alone, from the normalized residual stream to what is added.
 protocol FeedForwardBlock: AnyObject {
+  /// Weights that one token reads, in bytes; where experts differ, the mean over them.
+  var bytes: Double { get }
   /// - Parameters:
   ///   - n: Normalized residual stream, `[tokens, hidden]`, with room for padded rows.
   ///   - tokens: How many.
@@ -21,6 +23,8 @@ final class DenseBlock: FeedForwardBlock {
   init(_ tensors: GatedTensors, source: some WeightSource, precision: Precision) throws {
     mlp = try GatedMLP(tensors, block: .dense, source: source, precision: precision)
   }
+
+  var bytes: Double { Double(mlp.bytes) }
 
   func apply(
     _ n: UnsafePointer<Float>, tokens: Int, addingTo y: UnsafeMutablePointer<Float>,
@@ -52,6 +56,12 @@ final class MixtureBlock: FeedForwardBlock {
     sharedGate = try layout.sharedGate.map {
       try Linear([$0], source: source, precision: .f32)
     }
+  }
+
+  var bytes: Double {
+    let all = experts.reduce(0) { $0 + $1.bytes }
+    let others = router.bytes + (shared?.bytes ?? 0) + (sharedGate?.bytes ?? 0)
+    return Double(others) + Double(all * router.expertsPerToken) / Double(max(experts.count, 1))
   }
 
   func apply(

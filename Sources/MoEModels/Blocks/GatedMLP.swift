@@ -8,6 +8,9 @@ struct GatedMLP {
   /// `[hidden, width]`.
   private let down: Linear
 
+  /// Weights that one token reads, in bytes.
+  var bytes: Int { gateUp.bytes + down.bytes }
+
   private let inputs = ScratchBuffer<Float>()
   private let gated = ScratchBuffer<Float>()
   private let outputs = ScratchBuffer<Float>()

@@ -57,6 +57,8 @@ final class LatentAttention: AttentionBlock {
     output = try Linear([layout.output], source: source, precision: precision)
   }
 
+  var bytes: Int { down.bytes + (query?.up.bytes ?? 0) + keyValueUp.bytes + output.bytes }
+
   private static func scale(_ c: ModelConfiguration) -> Float {
     let plain = 1 / Double(c.attention.headDimension).squareRoot()
     guard case .yarn(let yarn) = c.rotary.scaling else { return Float(plain) }

@@ -11,6 +11,9 @@ struct Router {
   var count: Int { weights.rows }
   /// Input channels.
   var columns: Int { weights.columns }
+  var expertsPerToken: Int { routing.expertsPerToken }
+  /// Of the weights.
+  var bytes: Int { weights.bytes }
 
   private let softmax = ScratchBuffer<Float>()
 

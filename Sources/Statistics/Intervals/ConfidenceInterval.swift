@@ -12,6 +12,7 @@ public struct ConfidenceInterval: Sendable, Equatable {
     case score = "Tango score"
     case percentileBootstrap = "percentile bootstrap"
     case acceleratedBootstrap = "BCa bootstrap"
+    case orderStatistics = "order statistics of the median"
   }
 
   public let lower: Double

@@ -44,6 +44,9 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "Sequences that grow side by side.")
   var batch = 16
 
+  @Flag(help: "Run a quantized folder from its packed weights instead of dequantizing them first.")
+  var packed = false
+
   @OptionGroup var compute: ComputeOption
   @OptionGroup var format: FormatOption
 
@@ -62,7 +65,8 @@ struct GenerateCommand: ParsableCommand {
     Interruption.install(saying: "Interrupted.")
     let folder = try ModelFolder(URL(filePath: model))
     let tokenizer = try folder.tokenizer()
-    let decoder = try Decoder(source: folder.weights, precision: compute.precision)
+    let decoder = try Decoder(
+      source: packed ? PackedExecution(folder) : folder.weights, precision: compute.precision)
     let start = ContinuousClock.now
     let (found, _) = try TextGenerator(decoder, tokenizer: tokenizer).continuations(
       of: prompt.map { tokenizer.encode($0, addSpecialTokens: true) }, options: options)
