@@ -230,6 +230,9 @@ extension ParameterGroup {
   static let evaluation = ParameterGroup([
     ParameterField("perplexity", .group(perplexity), .optional, nullable: true, "Perplexity."),
     ParameterField("tasks", .namedPaths, .defaulting([:]), "Task name → file of items (JSONL)."),
+    ParameterField(
+      "divergence", .group(divergence), .optional, nullable: true,
+      "KL divergence from the full-precision model, and drift of routes, token by token."),
   ])
 
   static let perplexity = ParameterGroup([

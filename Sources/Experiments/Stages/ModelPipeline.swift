@@ -22,7 +22,12 @@ public struct ModelPipeline: Pipeline {
     let evaluate = EvaluateStage(parameters, precision: precision)
     guard let quantizer = parameters.quantizer, let allocation = parameters.allocation,
       let budget = parameters.budget, let calibration = parameters.calibration
-    else { return [try evaluate.stage(weights: .model(model))] }
+    else {
+      return [try evaluate.stage(weights: .model(model))]
+        + (try parameters.divergenceStages(precision: precision).map {
+          [try $0.reference.stage(), $0.divergence.stage(weights: try .model(model))]
+        } ?? [])
+    }
 
     var stages: [Stage] = []
     let readsCalibration = parameters.readsCalibration
@@ -74,6 +79,11 @@ public struct ModelPipeline: Pipeline {
       stages.append(try RequantizedStage(measured: measured, seed: seed).stage())
     }
     stages.append(try evaluate.stage(weights: .stage(QuantizeStage.name)))
+    if let (reference, divergence) = parameters.divergenceStages(precision: precision) {
+      stages += [
+        try reference.stage(), divergence.stage(weights: .stage(QuantizeStage.name)),
+      ]
+    }
     return stages
   }
 

@@ -34,6 +34,16 @@ extension ModelPipeline {
       metrics["word-perplexity", default: []].formUnion(perplexity.corpora.keys)
     }
     if !tasks.isEmpty { metrics["accuracy"] = Set(tasks + ["all"]) }
+    for case let divergence? in evaluations.map(\.divergence) where !divergence.corpora.isEmpty {
+      for name in DivergenceMetrics.names(routes: divergence.routes) {
+        let scopes = Set(divergence.corpora.keys).union(["all"])
+        metrics[name, default: []].formUnion(scopes)
+        if divergence.noise != .none {
+          metrics["\(name)-noise-floor", default: []].formUnion(scopes)
+        }
+      }
+    }
+    let divergences = evaluations.contains { $0.divergence != nil }
     let measured = points.compactMap(\.parameters.allocation).filter { $0.fitness == .measured }
     if !measured.isEmpty {
       metrics["fitness"] = [
@@ -49,6 +59,7 @@ extension ModelPipeline {
         [
           CalibrateStage.name, MeasureStage.name, AllocateStage.name, QuantizeStage.name,
           EvaluateStage.name,
-        ] + measured.flatMap { $0.levels.levels.map(LevelStage.name) + [RequantizedStage.name] }))
+        ] + (divergences ? [ReferenceStage.name, DivergenceStage.name] : [])
+          + measured.flatMap { $0.levels.levels.map(LevelStage.name) + [RequantizedStage.name] }))
   }
 }

@@ -16,7 +16,8 @@ struct Router {
 
   /// Routes the normalized residual stream `x`, `[tokens, hidden]`.
   func route(
-    _ x: UnsafePointer<Float>, tokens: Int, scratch: ScratchBuffer<UInt16>
+    _ x: UnsafePointer<Float>, tokens: Int, scratch: ScratchBuffer<UInt16>,
+    keepingProbabilities: Bool = false
   ) -> Routing {
     let (experts, topK) = (weights.rows, routing.expertsPerToken)
     let p = probabilities.reserve(LinearWeights.paddedRows(tokens) * experts)
@@ -39,7 +40,9 @@ struct Router {
       }
     }
     return Routing(
-      tokens: tokens, topK: topK, experts: chosen, weightsBefore: before, weightsAfter: after)
+      tokens: tokens, topK: topK, experts: chosen, weightsBefore: before, weightsAfter: after,
+      probabilities: keepingProbabilities
+        ? Array(UnsafeBufferPointer(start: p, count: tokens * experts)) : [])
   }
 
   /// All experts, or those of the groups with the largest probabilities.
