@@ -117,6 +117,9 @@ public struct PredictionFile: Sendable {
       try write(block, of: text, as: name, fromRow: first, to: writer)
       first += block.count
       if let (precision, batchTokens) = options.noise.perturbation(of: options.precision) {
+        guard precision == .f32 || Precision.fastest == .bf16 else {
+          throw DivergenceError.noOtherArithmetic
+        }
         var measured = noise ?? MeasuredDivergence()
         try measured.add(block, pass(precision, batchTokens: batchTokens, from: 0.5))
         measured.windowTokens += text.windows[group].map(\.targets.count)
@@ -283,6 +286,7 @@ public enum DivergenceError: Error, Equatable, CustomStringConvertible {
   case otherCompute(path: String, expected: String, found: String)
   case otherText(path: String, text: String)
   case otherLayers(path: String)
+  case noOtherArithmetic
 
   public var description: String {
     switch self {
@@ -294,6 +298,9 @@ public enum DivergenceError: Error, Equatable, CustomStringConvertible {
     case .otherText(let path, let text):
       "\(path): the windows of \(text) are not those that were predicted; use the same text, context, "
         + "protocol and tokenizer."
+    case .noOtherArithmetic:
+      "The noise floor \"compute\" compares f32 with bf16, which this processor does not have; use "
+        + "the noise \"batch\", or none."
     case .otherLayers(let path):
       "\(path): other layers have routers than in the model; compare a quantized model with the one "
         + "that it was made from."

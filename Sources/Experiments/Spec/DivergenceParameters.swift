@@ -31,8 +31,8 @@ extension ParameterGroup {
       "topK", .integer(1...1_048_576), .defaulting(512),
       "Log-probabilities of the full-precision model kept at every token; the others are pooled."),
     ParameterField(
-      "noise", .choice(NoiseSource.allCases.map(\.rawValue)), .defaulting("compute"),
-      "What the noise floor is measured with: the other arithmetic (f32, bf16), other batches, none."
+      "noise", .choice(NoiseSource.allCases.map(\.rawValue)), .defaulting("batch"),
+      "What the noise floor is measured with: other batches, the other arithmetic (f32, bf16), none."
     ),
     ParameterField(
       "routes", .flag, .defaulting(true), "Whether routers are compared too."),

@@ -18,7 +18,7 @@ struct DivergenceCommand: ParsableCommand {
 
       Examples:
         assay divergence quantized --reference models/olmoe --text test.txt --context 512
-        assay divergence quantized --reference models/olmoe --text test.txt --noise batch --format json
+        assay divergence quantized --reference models/olmoe --text test.txt --noise compute --format json
       """)
 
   @Argument(help: "Model folder.", completion: .directory)
@@ -34,8 +34,8 @@ struct DivergenceCommand: ParsableCommand {
   @Option(help: "Log-probabilities kept at every token; the others are pooled.")
   var topK = 512
 
-  @Option(help: "Of the noise floor: compute (f32 beside bf16), batch or none.")
-  var noise = NoiseSource.compute
+  @Option(help: "Of the noise floor: batch, compute (f32 beside bf16) or none.")
+  var noise = NoiseSource.batch
 
   @Option(
     help: ArgumentHelp(
