@@ -103,7 +103,9 @@ let package = Package(
     .testTarget(
       name: "ReconstructionTests", dependencies: ["Reconstruction"],
       exclude: ["load_with_transformers.py"]),
-    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], exclude: ["Golden"]),
+    .testTarget(
+      name: "EvaluationTests", dependencies: ["Evaluation"],
+      exclude: ["Golden", "open_items_with_h5py.py"]),
     .testTarget(
       name: "ExperimentsTests", dependencies: ["JSON", "Experiments", "HDF5"], exclude: ["Golden"]),
     .testTarget(name: "CommandTests", dependencies: ["assay"]),

@@ -22,6 +22,10 @@ public struct Perplexity: Sendable, Equatable {
   public let words: Int?
   /// Tokens that went through the model.
   public let forwardTokens: Int
+  /// −ln p of every scored token, nats, window after window.
+  public let tokenLosses: [Float]
+  /// Who the windows are.
+  public let windowItems: ScopeItems
 
   public var scoredTokens: Int { windowTokens.reduce(0, +) }
   /// Negative log-likelihood of all scored tokens, nats.
@@ -61,14 +65,11 @@ public struct Perplexity: Sendable, Equatable {
     progress: (Double) -> Void = { _ in }
   ) throws {
     let texts = documents.1
-    let windows = texts.flatMap { scoring.windows($0.tokens) }
-    guard !windows.isEmpty else {
-      throw TextCorpusError.tooShort(
-        path: documents.path, tokens: texts.reduce(0) { $0 + $1.tokens.count },
-        context: scoring.context)
-    }
+    let scored = try ScoredWindows(of: documents, scoring: scoring)
+    let windows = scored.windows
     self.scoring = scoring
-    forwardTokens = windows.reduce(0) { $0 + $1.tokens.count }
+    forwardTokens = scored.forwardTokens
+    windowItems = scored.items
     if case .rolling = scoring {
       scoredBytes = texts.reduce(0) { $0 + $1.bytes }
       words = texts.reduce(0) { $0 + $1.words }
@@ -84,6 +85,7 @@ public struct Perplexity: Sendable, Equatable {
     ).sequences
     windowLosses = losses.map { $0.reduce(0, +) / Double($0.count) }
     windowTokens = losses.map(\.count)
+    tokenLosses = losses.flatMap { $0.map { Float($0) } }
     sumOfSquares = losses.reduce(0) { $1.reduce($0) { $0 + $1 * $1 } }
     guard perplexity.isFinite, bitsPerByte.isFinite else {
       throw PerplexityError.notFinite(

@@ -20,6 +20,10 @@ extension Int64: HDF5Element {
   public static var fileType: hid_t { assay_h5t_i64() }
   public static var typeName: String { "i64" }
 }
+extension Int32: HDF5Element {
+  public static var fileType: hid_t { assay_h5t_i32() }
+  public static var typeName: String { "i32" }
+}
 extension UInt8: HDF5Element {
   public static var fileType: hid_t { assay_h5t_u8() }
   public static var typeName: String { "u8" }

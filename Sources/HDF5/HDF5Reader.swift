@@ -4,7 +4,7 @@ import Foundation
 /// Reads a complete HDF5 file; holds it open until it goes away.
 public final class HDF5Reader: Sendable {
   public let path: String
-  private let file: hid_t
+  let file: hid_t
 
   /// - Throws: ``HDF5Error/cannotOpen(path:reason:)``.
   public init(_ url: URL) throws(HDF5Error) {
@@ -51,6 +51,7 @@ public final class HDF5Reader: Sendable {
       let known: [(hid_t, String)] = [
         (Float.fileType, Float.typeName), (Double.fileType, Double.typeName),
         (Int64.fileType, Int64.typeName), (UInt8.fileType, UInt8.typeName),
+        (Int32.fileType, Int32.typeName),
       ]
       return known.first { H5Tequal($0.0, type) > 0 }?.1 ?? "other"
     }

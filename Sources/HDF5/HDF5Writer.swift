@@ -6,10 +6,10 @@ import Foundation
 /// Temporary file → flush → close → fsync → rename → fsync of the folder. A crash leaves at most a
 /// file named `….tmp.<pid>`, never a half-written result.
 public final class HDF5Writer {
-  private let target: URL
+  let target: URL
   private let temporary: URL
   /// Negative once it is closed.
-  private var file: hid_t
+  private(set) var file: hid_t
   private var isInPlace = false
 
   /// - Throws: ``HDF5Error/cannotCreate(path:reason:)``.
@@ -154,7 +154,7 @@ public final class HDF5Writer {
   }
 
   /// Makes the groups above the last slash of `name`, unless they or a dataset are there.
-  private static func makeGroups(
+  static func makeGroups(
     above name: String, in file: hid_t, path: String
   )
     throws(HDF5Error)
@@ -172,7 +172,7 @@ public final class HDF5Writer {
     }
   }
 
-  private static func failure(
+  static func failure(
     _ operation: String, _ path: String, _ object: String, _ reason: String? = nil
   ) -> HDF5Error {
     .failed(

@@ -10,6 +10,8 @@ public struct Routing: Sendable {
   public let weightsBefore: [Float]
   /// Weight applied to the expert's output, shape `[tokens, topK]`.
   public let weightsAfter: [Float]
+  /// Softmax probabilities of all experts, shape `[tokens, experts]`; empty unless the tap wants them.
+  public var probabilities: [Float] = []
 
   /// A token that went to an expert, and the weight of the expert's output.
   struct Assignment {
@@ -54,6 +56,8 @@ public protocol LayerTap: AnyObject {
   /// Whether experts show the inputs of all tokens of the layer, also of those that are routed
   /// elsewhere; the layer's output is the same.
   var wantsAllTokens: Bool { get }
+  /// Whether the routing it is shown holds the probabilities of all experts.
+  var wantsRouterProbabilities: Bool { get }
   /// The input of a projection, valid during the call only.
   ///
   /// - Parameters:
@@ -73,6 +77,7 @@ public protocol LayerTap: AnyObject {
 }
 
 extension LayerTap {
+  public var wantsRouterProbabilities: Bool { false }
   public func observe(
     residual x: UnsafePointer<Float>, moeOutput y: UnsafePointer<Float>, rows: Int, columns: Int
   ) {}

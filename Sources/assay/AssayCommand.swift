@@ -21,7 +21,8 @@ struct AssayCommand: ParsableCommand {
     subcommands: [
       RunCommand.self, PlanCommand.self, StatusCommand.self, ResultsCommand.self,
       ShowCommand.self, ReportCommand.self, ExplainCommand.self, InspectCommand.self,
-      PerplexityCommand.self, EvaluateCommand.self, GenerateCommand.self,
+      PerplexityCommand.self, DivergenceCommand.self, EvaluateCommand.self,
+      GenerateCommand.self,
       CalibrateCommand.self, GradientsCommand.self, MeasureCommand.self, AllocateCommand.self,
       QuantizeCommand.self, ImportCommand.self, ExportCommand.self, StructureCommand.self,
       CoverageCommand.self, CompareCommand.self, VerifyCommand.self, BenchCommand.self,

@@ -244,6 +244,9 @@ extension ParameterGroup {
     ParameterField(
       "tasks", .namedTasks(definedTask), .defaulting([:]),
       "Task name → file of items (JSONL), or a definition such as experiments/tasks has them."),
+    ParameterField(
+      "divergence", .group(divergence), .optional, nullable: true,
+      "KL divergence from the full-precision model, and drift of routes, token by token."),
   ])
 
   static let perplexity = ParameterGroup([

@@ -91,10 +91,13 @@ extension PointParameters {
 
   private func checkEvaluation() throws(SpecError) {
     try checkProtocol()
-    guard evaluation.tasks.isEmpty, evaluation.perplexity?.corpora.isEmpty ?? true else { return }
+    guard evaluation.tasks.isEmpty, evaluation.perplexity?.corpora.isEmpty ?? true,
+      evaluation.divergence?.corpora.isEmpty ?? true
+    else { return }
     throw SpecError(
       .invalid(
-        "Nothing is measured; name a corpus under perplexity.corpora or a task under tasks."),
+        "Nothing is measured; name a corpus under perplexity.corpora or divergence.corpora, or a task "
+          + "under tasks."),
       at: JSONPointer(["evaluation"]))
   }
 
@@ -172,6 +175,14 @@ extension PointParameters {
   }
 
   private func checkProtocol() throws(SpecError) {
+    if let divergence = evaluation.divergence {
+      do throws(PerplexityProtocolError) {
+        try divergence.protocol.check(context: divergence.context, stride: nil)
+      } catch {
+        throw SpecError(
+          .invalid("\(error)"), at: JSONPointer(["evaluation", "divergence", "context"]))
+      }
+    }
     guard let perplexity = evaluation.perplexity else { return }
     do throws(PerplexityProtocolError) {
       try perplexity.protocol.check(context: perplexity.context, stride: perplexity.stride)
@@ -398,6 +409,7 @@ public struct BudgetParameters: Codable, Sendable, Equatable {
 public struct EvaluationParameters: Codable, Sendable, Equatable {
   public let perplexity: PerplexityParameters?
   public let tasks: [String: TaskParameters]
+  public let divergence: DivergenceParameters?
 }
 
 public struct PerplexityParameters: Codable, Sendable, Equatable {

@@ -104,9 +104,7 @@ public struct EvaluateStage: Sendable {
         scoring, tokenizer: tokenizerDigest, precision: precision)
       metrics += result.metrics(scope: corpus.name, definition)
       pooled.add(result, definition: definition)
-      try items.write(result.windowLosses, to: "perplexity/\(corpus.name)/window_nll")
-      try items.write(
-        result.windowTokens.map { Int64($0) }, to: "perplexity/\(corpus.name)/window_tokens")
+      try result.write(to: items, corpus: corpus.name)
       forwardTokens += result.forwardTokens
     }
     for (index, task) in tasks.enumerated() {
@@ -117,12 +115,7 @@ public struct EvaluateStage: Sendable {
       let definition = try taskDefinition(task.url)
       metrics.append(result.metric(scope: task.name, definition))
       pooled.add(result, definition: definition)
-      try items.write(
-        result.correct.map { $0 ? 1 : 0 } as [UInt8], to: "tasks/\(task.name)/correct")
-      try items.write(
-        result.scores.joined().map { $0 }, to: "tasks/\(task.name)/log_likelihood")
-      try items.write(
-        questions.map { Int64($0.choices.count) }, to: "tasks/\(task.name)/choices")
+      try result.write(to: items, task: task.name, questions)
       forwardTokens += result.forwardTokens
     }
     for (index, task) in definedTasks.enumerated() {

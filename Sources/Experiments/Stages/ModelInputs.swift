@@ -69,6 +69,16 @@ struct ModelInputs {
           at: pointer.appending("corpora").appending(name))
       }
     }
+    if let divergence = point.evaluation.divergence {
+      let pointer = JSONPointer(["evaluation", "divergence"])
+      checkContext(divergence.context, of: point, at: pointer.appending("context"))
+      for (name, path) in divergence.corpora.sorted(by: { $0.key < $1.key }) {
+        checkText(
+          point.url(path), divergence.format,
+          context: divergence.protocol == .lmEval ? 1 : divergence.context,
+          at: pointer.appending("corpora").appending(name))
+      }
+    }
     for (name, task) in point.evaluation.tasks.sorted(by: { $0.key < $1.key }) {
       let pointer = JSONPointer(["evaluation", "tasks", name])
       switch task {

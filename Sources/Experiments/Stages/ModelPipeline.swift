@@ -24,7 +24,12 @@ public struct ModelPipeline: Pipeline {
       seed: StageSeed.derive(from: seeds[.evaluation] ?? 0, stage: EvaluateStage.name))
     guard let quantizer = parameters.quantizer, let allocation = parameters.allocation,
       let budget = parameters.budget, let calibration = parameters.calibration
-    else { return [try evaluate.stage(weights: .model(model))] }
+    else {
+      return [try evaluate.stage(weights: .model(model))]
+        + (try parameters.divergenceStages(precision: precision).map {
+          [try $0.reference.stage(), $0.divergence.stage(weights: try .model(model))]
+        } ?? [])
+    }
 
     var stages: [Stage] = []
     let readsCalibration = parameters.readsCalibration
@@ -85,6 +90,11 @@ public struct ModelPipeline: Pipeline {
     if let structure = StructureStage(parameters, seeds: seeds) {
       stages += try structure.stages(
         quantize: quantize, options: allocation.measureOptions(method), outputs: calibrate)
+    }
+    if let (reference, divergence) = parameters.divergenceStages(precision: precision) {
+      stages += [
+        try reference.stage(), divergence.stage(weights: .stage(QuantizeStage.name)),
+      ]
     }
     return stages
   }

@@ -18,6 +18,9 @@ extension PointOutcome {
         // What `auto` became on the machine that ran this.
         "compute": JSONValue(Precision.resolved(parameters.compute).rawValue),
       ])
+    for stage in [ReferenceStage.name, DivergenceStage.name] where artifacts[stage] != nil {
+      metrics += try Self.read([Metric].self, StageFile.metrics, of: stage, artifacts)
+    }
     let checkpoint = try Checkpoint(model)
     facts["model-parameters"] = JSONValue(checkpoint.parameterCount)
     guard let quantized = artifacts[QuantizeStage.name] else {

@@ -35,6 +35,16 @@ extension ModelPipeline {
     }
     if !tasks.isEmpty { metrics["accuracy"] = Set(tasks + ["all"]) }
     for point in points { EvaluateStage.addResultNames(of: point.parameters, to: &metrics) }
+    for case let divergence? in evaluations.map(\.divergence) where !divergence.corpora.isEmpty {
+      for name in DivergenceMetrics.names(routes: divergence.routes) {
+        let scopes = Set(divergence.corpora.keys).union(["all"])
+        metrics[name, default: []].formUnion(scopes)
+        if divergence.noise != .none {
+          metrics["\(name)-noise-floor", default: []].formUnion(scopes)
+        }
+      }
+    }
+    let divergences = evaluations.contains { $0.divergence != nil }
     let measured = points.compactMap(\.parameters.allocation).filter { $0.fitness == .measured }
     if !measured.isEmpty {
       metrics["fitness"] = [
@@ -52,6 +62,7 @@ extension ModelPipeline {
           CalibrateStage.name, MeasureStage.name, AllocateStage.name, QuantizeStage.name,
           EvaluateStage.name,
         ] + points.flatMap { $0.parameters.furtherStages }
+          + (divergences ? [ReferenceStage.name, DivergenceStage.name] : [])
           + measured.flatMap { $0.levels.levels.map(LevelStage.name) + [RequantizedStage.name] }))
   }
 }

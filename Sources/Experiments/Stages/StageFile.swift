@@ -9,6 +9,7 @@ enum StageFile {
   static let modules = "modules.json"
   static let metrics = "metrics.json"
   static let items = "items.h5"
+  static let predictions = "reference.h5"
   static let divergence = "divergence.json"
   static let structure = "structure.h5"
   static let cost = "cost.json"

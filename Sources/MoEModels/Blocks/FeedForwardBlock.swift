@@ -68,7 +68,9 @@ final class MixtureBlock: FeedForwardBlock {
     _ n: UnsafePointer<Float>, tokens: Int, addingTo y: UnsafeMutablePointer<Float>,
     tap: (any LayerTap)?
   ) {
-    let routing = router.route(n, tokens: tokens, scratch: half)
+    let routing = router.route(
+      n, tokens: tokens, scratch: half,
+      keepingProbabilities: tap?.wantsRouterProbabilities ?? false)
     tap?.observe(routing)
     let assigned = routing.byExpert(count: experts.count, all: tap?.wantsAllTokens ?? false)
     for (expert, routed) in zip(experts, assigned) {

@@ -24,7 +24,8 @@ struct Router {
 
   /// Routes the normalized residual stream `x`, `[tokens, hidden]`.
   func route(
-    _ x: UnsafePointer<Float>, tokens: Int, scratch: ScratchBuffer<UInt16>
+    _ x: UnsafePointer<Float>, tokens: Int, scratch: ScratchBuffer<UInt16>,
+    keepingProbabilities: Bool = false
   ) -> Routing {
     let (experts, topK) = (weights.rows, routing.expertsPerToken)
     let p = probabilities(tokens: tokens)
@@ -47,7 +48,9 @@ struct Router {
       }
     }
     return Routing(
-      tokens: tokens, topK: topK, experts: chosen, weightsBefore: before, weightsAfter: after)
+      tokens: tokens, topK: topK, experts: chosen, weightsBefore: before, weightsAfter: after,
+      probabilities: keepingProbabilities
+        ? Array(UnsafeBufferPointer(start: p, count: tokens * experts)) : [])
   }
 
   /// Where ``route(_:tokens:scratch:)`` leaves the softmax over all experts, `[tokens, experts]`.
