@@ -111,7 +111,8 @@ struct DivergenceTests {
     #expect(zero.agreement == 1)
     #expect(itself.drift?.change == 0)
     #expect(itself.drift?.sameRoutes == 1)
-    let floor = try #require(DivergenceSummary(try #require(noise).tokens))
+    let noisy = try #require(noise)
+    let floor = try #require(DivergenceSummary(noisy.tokens))
     #expect(floor.tokens == 3 * 39)
     // bf16 keeps 8 bits: it differs, by far less than the coarsened model.
     #expect(floor.mean > 1e-8)
