@@ -7,32 +7,36 @@ import Tensors
 
 /// Quantizes every linear module of a model by a plan, one layer in memory at a time.
 public struct ModelQuantizer: Sendable {
-  private let checkpoint: Checkpoint
-  private let method: QuantizationMethod
-  private let level: @Sendable (LinearModule) throws -> ModuleLevel
+  let checkpoint: Checkpoint
+  let method: QuantizationMethod
+  let level: @Sendable (LinearModule) throws -> ModuleLevel
   /// Folder with the calibration's layer files; nil if the method reads none, or a stream.
   private let calibration: URL?
-  private let stream: QuantizedStream?
+  let stream: QuantizedStream?
   private let fisher: (@Sendable (LinearModule) throws -> Matrix)?
+  let recovery: URL?
 
   /// - Parameters:
   ///   - checkpoint: What is quantized.
   ///   - method: Base quantizer and grid.
   ///   - calibration: Folder of layer files; not read with a stream.
-  ///   - stream: If given, Hessians are taken of the quantized stream.
+  ///   - stream: If given, Hessians are taken of the quantized stream; what OmniQuant learns from.
   ///   - fisher: The Fisher diagonal of a module, shape of its weights; needed if the method reads it.
+  ///   - recovery: Where OmniQuant keeps what finished layers have learned; nil: nowhere.
   ///   - level: Of each module; slices are the same for the three of an expert.
   public init(
     _ checkpoint: Checkpoint, method: QuantizationMethod, calibration: URL?,
     stream: QuantizedStream? = nil,
-    fisher: (@Sendable (LinearModule) throws -> Matrix)? = nil,
+    fisher: (@Sendable (LinearModule) throws -> Matrix)? = nil, recovery: URL? = nil,
     level: @escaping @Sendable (LinearModule) throws -> ModuleLevel
   ) {
     precondition(
       !method.readsCalibration || calibration != nil || stream != nil,
       "the method reads calibration")
     self.stream = stream
+    precondition(!method.learns || stream != nil, "OmniQuant learns from a sample")
     self.fisher = fisher
+    self.recovery = recovery
     self.checkpoint = checkpoint
     self.method = method
     self.calibration = calibration
@@ -54,7 +58,8 @@ public struct ModelQuantizer: Sendable {
     var metadata = ["format": "assay.packed", "version": "1"]
     let configuration = checkpoint.configuration
     // First, so that a damaged one is known before the long part.
-    for name in plainTensors {
+    let folded = foldedTensors
+    for name in plainTensors where !folded.contains(name) {
       let info = try checkpoint.info(name)
       try spool.put(
         TensorPayload(
@@ -63,25 +68,33 @@ public struct ModelQuantizer: Sendable {
       checkpoint.releasePages(of: name)
     }
     var reports: [String: ModuleReport] = [:]
-    let pass = try stream.map {
-      try ForwardPass($0.sample.sequences, source: checkpoint, precision: $0.precision)
+    func put(
+      _ module: LinearModule, _ weight: QuantizedWeight, _ report: ModuleReport
+    ) throws {
+      for payload in weight.payloads(of: module.tensor) { try spool.put(payload) }
+      metadata.merge(weight.layoutEntries(of: module.tensor)) { $1 }
+      reports[module.tensor] = report
+      checkpoint.releasePages(of: module.tensor)
     }
+    let learning = try learning()
+    let pass = try learning == nil ? stream.map(self.pass) : nil
     for layer in 0..<configuration.layerCount {
-      var quantized: [String: QuantizedWeight] = [:]
-      let statistics = try statistics(layer: layer, pass, in: directory)
-      try quantize(layer: layer, statistics) { module, weight, report in
-        if pass != nil { quantized[module.tensor] = weight }
-        for payload in weight.payloads(of: module.tensor) { try spool.put(payload) }
-        metadata.merge(weight.layoutEntries(of: module.tensor)) { $1 }
-        reports[module.tensor] = report
-        checkpoint.releasePages(of: module.tensor)
+      if let learning {
+        for tensor in try learn(layer, learning, put) { try spool.put(tensor) }
+      } else {
+        var quantized: [String: QuantizedWeight] = [:]
+        let statistics = try statistics(layer: layer, pass, in: directory)
+        try quantize(layer: layer, statistics) { module, weight, report in
+          if pass != nil { quantized[module.tensor] = weight }
+          try put(module, weight, report)
+        }
+        try pass?.runLayer(
+          layer, weights: LayerOverlay(checkpoint: checkpoint, packed: quantized), tap: nil)
       }
       // Reading a neighbour maps some pages of what was released before.
       for module in configuration.linearModules(layer: layer) {
         checkpoint.releasePages(of: module.tensor)
       }
-      try pass?.runLayer(
-        layer, weights: LayerOverlay(checkpoint: checkpoint, packed: quantized), tap: nil)
       progress(layer + 1, configuration.layerCount)
     }
     try spool.commit(metadata: metadata)
@@ -104,6 +117,11 @@ public struct ModelQuantizer: Sendable {
     return checkpoint.tensorNames.filter { !quantized.contains($0) }
   }
 
+  private func pass(of stream: QuantizedStream) throws -> ForwardPass {
+    try ForwardPass(
+      stream.sample.sequences, source: checkpoint, precision: stream.precision)
+  }
+
   private var modules: [LinearModule] {
     let configuration = checkpoint.configuration
     return (0..<configuration.layerCount).flatMap { configuration.linearModules(layer: $0) }
@@ -117,6 +135,7 @@ public struct ModelQuantizer: Sendable {
       case .bits(let bits): try check(bits: bits)
       case .slices(let split):
         if method.axis == .adaptive { throw MethodError.axisOfSlices(unit: module.unit ?? "") }
+        if method.learns { throw MethodError.learningOfSlices(unit: module.unit ?? "") }
         for slice in split.slices { try check(bits: slice.bits) }
       }
     }
@@ -163,6 +182,7 @@ public struct ModelQuantizer: Sendable {
       switch method.solver {
       case .roundToNearest: outcome = try whole.rounded()
       case .codebooks(let options): outcome = try whole.coded(options)
+      case .omniQuant: preconditionFailure("layers learn as wholes")
       case .gptq(let options, let minimumTokens, let weighted):
         guard let statistics else { preconditionFailure("GPTQ without calibration") }
         if factor?.site != module.input {

@@ -39,6 +39,8 @@ public struct ModuleReport: Codable, Sendable, Equatable {
   public var uninformedRows: Int?
   /// nil without a sparse part.
   public var outliers: OutlierReport?
+  /// How its layer learned; nil where nothing is learned.
+  public var training: TrainingReport?
 
   /// What a module is stored as.
   public enum Form: String, Codable, Sendable {

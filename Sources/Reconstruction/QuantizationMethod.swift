@@ -12,6 +12,8 @@ public struct QuantizationMethod: Sendable, Equatable {
     case gptq(GPTQOptions, minimumTokens: Int, routingWeighted: Bool = false)
     /// Weighted k-means of each row: SqueezeLLM. Grids are not read but for ranks of neurons.
     case codebooks(CodebookOptions)
+    /// Clipping learned layer by layer on a sample of tokens.
+    case omniQuant(OmniQuantOptions)
   }
 
   public static let defaultMinimumTokens = 32
@@ -42,6 +44,9 @@ public struct QuantizationMethod: Sendable, Equatable {
     return axis == .adaptive || (readsImportance && importance == .hessian)
   }
 
+  /// Whether layers learn from a sample of tokens.
+  public var learns: Bool { if case .omniQuant = solver { true } else { false } }
+
   /// Whether modules are quantized with the Fisher diagonal.
   public var readsFisher: Bool { readsImportance && importance == .fisher }
 
@@ -61,6 +66,7 @@ public struct QuantizationMethod: Sendable, Equatable {
   ///
   /// - Throws: ``MethodError``.
   public func check() throws(MethodError) {
+    if learns, axis == .adaptive || outliers != nil { throw .learningWithForms }
     if axis == .adaptive {
       if case .codebooks = solver { throw .axisOfCodebooks }
       guard outliers == nil else { throw .axisWithOutliers }
@@ -113,6 +119,8 @@ public enum MethodError: Error, Equatable, CustomStringConvertible {
   case axisWithOutliers
   case axisOfSlices(unit: String)
   case sensitiveWithoutImportance(fraction: Double)
+  case learningWithForms
+  case learningOfSlices(unit: String)
 
   public var description: String {
     switch self {
@@ -123,6 +131,11 @@ public enum MethodError: Error, Equatable, CustomStringConvertible {
     case .axisOfSlices(let unit):
       "\(unit) gets neurons of several bit-widths, which the adaptive axis does not have; plan whole "
         + "bits, or leave the axis at output-channel."
+    case .learningWithForms:
+      "OmniQuant learns the clipping of plain grids; leave outliers and the adaptive axis out."
+    case .learningOfSlices(let unit):
+      "\(unit) gets neurons of several bit-widths, whose clipping is not learned; plan whole bits for "
+        + "experts or projections."
     case .sensitiveWithoutImportance(let fraction):
       "A share of \(fraction) sensitive values needs an importance; name fisher or hessian, or set the "
         + "share to 0."

@@ -32,6 +32,7 @@ struct SlicedBlock {
     switch method.solver {
     case .codebooks(let options): return try coded(matrices, order, options, outliers, details)
     case .roundToNearest: return try rounded(weights, order, outliers, details)
+    case .omniQuant: throw MethodError.learningOfSlices(unit: modules[0].unit ?? "")
     case .gptq(let options, let minimumTokens, let weighted):
       guard let statistics else { preconditionFailure("GPTQ without calibration") }
       let tokens = try modules.map { try statistics.tokens(at: $0.input) }

@@ -22,7 +22,7 @@ import Testing
         /base/quantizer/groupSzie: Unknown key "groupSzie"; did you mean "groupSize"? \
         Allowed here: method, groupSize, symmetric, range, symmetricRange, scaleRounding, damping, \
         actOrder, groupScales, blockSize, minimumTokens, hessianStream, routingWeighted, outliers, \
-        axis, importance, codebooks.
+        axis, importance, codebooks, omniquant.
         """)
   }
 

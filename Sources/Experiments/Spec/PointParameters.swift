@@ -291,7 +291,7 @@ public enum HessianStorage: String, Codable, Sendable, CaseIterable {
 
 public struct QuantizerParameters: Codable, Sendable, Equatable {
   public enum Method: String, Codable, Sendable, CaseIterable {
-    case rtn, gptq, squeezellm
+    case rtn, gptq, squeezellm, omniquant
   }
 
   public let method: Method
@@ -331,6 +331,8 @@ public struct QuantizerParameters: Codable, Sendable, Equatable {
   /// nil: the Fisher diagonal.
   public var importance: ImportanceSource?
   public var codebooks: Codebooks?
+  /// nil: as published.
+  public var omniquant: OmniQuant?
 }
 
 public struct AllocationParameters: Codable, Sendable, Equatable {

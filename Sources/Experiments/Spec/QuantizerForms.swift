@@ -39,7 +39,43 @@ extension QuantizerParameters {
   }
 }
 
+extension QuantizerParameters {
+  /// How OmniQuant learns.
+  public struct OmniQuant: Codable, Sendable, Equatable {
+    public let epochs: Int
+    public let clippingRate: Double
+    public let scalingRate: Double
+    /// Sequences of a step.
+    public let batch: Int
+    public let augmented: Bool
+    public let equivalent: Bool
+
+    var options: OmniQuantOptions {
+      OmniQuantOptions(
+        epochs: epochs, clippingRate: clippingRate, scalingRate: scalingRate, batch: batch,
+        augmented: augmented, equivalent: equivalent)
+    }
+  }
+}
+
 extension ParameterGroup {
+  static let omniQuant = ParameterGroup([
+    ParameterField(
+      "epochs", .integer(0...10_000), .defaulting(20), "Passes over the calibration's sequences."),
+    ParameterField(
+      "clippingRate", .number(0...1), .defaulting(0.01), "Learning rate of the clipping."),
+    ParameterField(
+      "scalingRate", .number(0...1), .defaulting(0.005),
+      "Learning rate of the scales of the equivalent transformation."),
+    ParameterField("batch", .integer(1...100_000), .defaulting(1), "Sequences of a step."),
+    ParameterField(
+      "augmented", .flag, .defaulting(false),
+      "Also: what the full-precision layer makes of the quantized stream."),
+    ParameterField(
+      "equivalent", .flag, .defaulting(false),
+      "Channels of experts are scaled against each other too."),
+  ])
+
   static let outliers = ParameterGroup([
     ParameterField(
       "sensitive", .number(0...0.5), .defaulting(0.0005),
@@ -76,6 +112,9 @@ extension ParameterGroup {
       "What an error of a weight costs, for codebooks and sensitive values; fisher if left out."),
     ParameterField(
       "codebooks", .group(codebooks), .optional, "squeezellm: how codebooks are made."),
+    ParameterField(
+      "omniquant", .group(omniQuant), .optional,
+      "omniquant: how clipping is learned, on the calibration's sequences."),
   ]
 }
 
@@ -85,8 +124,27 @@ extension PointParameters {
     guard let quantizer, let allocation else { return }
     let (pointer, method) = (JSONPointer(["quantizer"]), quantizer.quantizationMethod)
     do throws(MethodError) { try method.check() } catch {
-      let key = if case .sensitiveWithoutImportance = error { "importance" } else { "axis" }
+      let key =
+        switch error {
+        case .sensitiveWithoutImportance: "importance"
+        case .learningWithForms, .learningOfSlices: "method"
+        default: "axis"
+        }
       throw SpecError(.invalid("\(error)"), at: pointer.appending(key))
+    }
+    if method.learns, allocation.ranksNeurons {
+      throw SpecError(
+        .invalid(
+          "OmniQuant learns the clipping of modules with the same bits throughout; leave half levels, "
+            + "mixes and neurons out."),
+        at: pointer.appending("method"))
+    }
+    if method.learns, allocation.fitness == .measured {
+      throw SpecError(
+        .invalid(
+          "A level store is of one level at a time, and what OmniQuant learns depends on the others; "
+            + "search with rtn or gptq."),
+        at: pointer.appending("method"))
     }
     if method.axis == .adaptive, allocation.ranksNeurons {
       throw SpecError(

@@ -58,7 +58,7 @@ public struct ModelPipeline: Pipeline {
     }
     let quantize = QuantizeStage(
       model: model, method: method, attentionBits: try budget.attentionBits(),
-      stream: quantizer.hessianStream == .quantized ? calibrate : nil,
+      stream: quantizer.hessianStream == .quantized || method.learns ? calibrate : nil,
       ranksNeurons: allocation.ranksNeurons)
     let options = allocation.allocateOptions(budget.bounds)
     var allocate = AllocateStage(
@@ -134,7 +134,9 @@ extension PointParameters {
 
 extension PointParameters {
   /// Whether any stage of this point draws windows of the calibration's text.
-  var drawsCalibration: Bool { readsCalibration || gradientOptions != nil }
+  var drawsCalibration: Bool {
+    readsCalibration || gradientOptions != nil || quantizer?.quantizationMethod.learns ?? false
+  }
 
   /// What stages need of the gradient; nil if nothing.
   var gradientOptions: GradientWriter.Options? {
@@ -170,6 +172,7 @@ extension QuantizerParameters {
       case .gptq:
         .gptq(options, minimumTokens: minimumTokens, routingWeighted: routingWeighted)
       case .squeezellm: .codebooks(codebooks?.options ?? CodebookOptions())
+      case .omniquant: .omniQuant(omniquant?.options ?? OmniQuantOptions())
       }
     return QuantizationMethod(
       solver: solver,
@@ -213,7 +216,7 @@ extension AllocationParameters {
       options.error =
         switch method.solver {
         case .gptq(let gptq, let minimumTokens, _): .gptq(gptq, minimumTokens: minimumTokens)
-        case .roundToNearest, .codebooks: .gptq
+        case .roundToNearest, .codebooks, .omniQuant: .gptq
         }
     }
     if let score = ExpertMeasurement.Score(rawValue: allocator) { options.scores = [score] }

@@ -46,6 +46,9 @@ public struct QuantizeStage: Sendable {
       parameters["method"] = "rtn"
     case .codebooks:
       parameters["method"] = "squeezellm"
+    case .omniQuant(let options):
+      parameters["method"] = "omniquant"
+      parameters["omniquant"] = options.json
     case .gptq(let options, let minimumTokens, let routingWeighted):
       parameters["method"] = "gptq"
       parameters["damping"] = JSONValue(options.relativeDamping)
@@ -55,8 +58,8 @@ public struct QuantizeStage: Sendable {
       parameters["minimumTokens"] = JSONValue(minimumTokens)
       if routingWeighted { parameters["routingWeighted"] = true }
     }
-    if method.readsCalibration, let stream {
-      parameters["hessianStream"] = "quantized"
+    if method.readsCalibration || method.learns, let stream {
+      if !method.learns { parameters["hessianStream"] = "quantized" }
       parameters["calibration"] = .object(stream.parameters)
       inputs.merge(stream.textInputs) { $1 }
     } else if method.readsCalibration || ranksNeurons {
@@ -130,11 +133,13 @@ public struct QuantizeStage: Sendable {
     }
     let reports = try ModelQuantizer(
       checkpoint, method: method, calibration: calibration, stream: quantizedStream,
-      fisher: fisher, level: level
+      fisher: fisher, recovery: context.recovery, level: level
     ).write(to: context.directory) {
       context.progress(Double($0) / Double($1), "layer \($0) of \($1)")
     }
-    if let stream { try context.recordForwardTokens(2 * stream.sequences * stream.context) }
+    if let stream {
+      try context.recordForwardTokens(method.passes * stream.sequences * stream.context)
+    }
     try context.write(
       try JSONValue(encoding: reports), to: StageFile.modules)
     return reports
@@ -160,7 +165,24 @@ extension QuantizeStage {
   }
 }
 
+extension OmniQuantOptions {
+  fileprivate var json: JSONValue {
+    [
+      "epochs": JSONValue(epochs), "clippingRate": JSONValue(clippingRate),
+      "scalingRate": JSONValue(scalingRate), "batch": JSONValue(batch),
+      "augmented": JSONValue(augmented), "equivalent": JSONValue(equivalent),
+    ]
+  }
+}
+
 extension QuantizationMethod {
+  /// How often each token of the stream goes through a layer; a step of learning, which goes back
+  /// too, counts as three.
+  fileprivate var passes: Int {
+    guard case .omniQuant(let options) = solver else { return 2 }
+    return 4 + 3 * options.epochs + (options.augmented ? 1 : 0) + (options.equivalent ? 1 : 0)
+  }
+
   /// Whether weights are rounded to affine grids.
   fileprivate var readsGrids: Bool {
     if case .codebooks = solver { return false }

@@ -24,7 +24,12 @@ struct QuantizeCommand: ParsableCommand {
       the dense part of any method for a sparse one; --axis adaptive decides for each matrix whether
       groups are of inputs or of outputs, and `assay inspect --show axes` prints the decisions.
 
+      omniquant learns how far the range of each group is clipped, layer by layer, from windows of
+      --text (AdamW on the distance of the layer's output to that in full precision).
+
       Examples:
+        assay quantize models/olmoe --plan plan.json --method omniquant --epochs 20 \\
+          --text wikitext2_train.gz --sequences 128 --context 2048 --out olmoe-omniquant
         assay quantize models/mixtral --plan plan.json --calibration calib --out mixtral-2.5bit
         assay quantize models/mixtral --plan plan.json --gradients gradients --method squeezellm \\
           --sensitive 0.0005 --range-outliers 0.004 --out mixtral-sparse
@@ -46,7 +51,7 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: "JSON pointer to the plan within its file.")
   var planAt = ""
 
-  @Option(help: "rtn, gptq or squeezellm.")
+  @Option(help: "rtn, gptq, squeezellm or omniquant.")
   var method = Method.gptq
 
   @Option(
@@ -88,7 +93,11 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: "GPTQ: modules with fewer calibration tokens are rounded to nearest.")
   var minimumTokens = QuantizationMethod.defaultMinimumTokens
 
-  @Option(help: "Text of the quantized stream, plain or .gz.", completion: .file())
+  @OptionGroup(title: "OmniQuant") var learning: LearningOptions
+
+  @Option(
+    help: "Text of the quantized stream, and what omniquant learns from; plain or .gz.",
+    completion: .file())
   var text: String?
 
   @OptionGroup(title: "Quantized stream") var window: WindowOptions
@@ -104,6 +113,12 @@ struct QuantizeCommand: ParsableCommand {
     try SpecRange.check(damping, "--damping", as: "quantizer.damping")
     try SpecRange.check(minimumTokens, "--minimum-tokens", as: "quantizer.minimumTokens")
     try SpecRange.check(blockSize, "--block-size", as: "quantizer.blockSize")
+    try SpecRange.check(learning.epochs, "--epochs", as: "quantizer.omniquant.epochs")
+    try SpecRange.check(
+      learning.clippingRate, "--clipping-rate", as: "quantizer.omniquant.clippingRate")
+    try SpecRange.check(
+      learning.scalingRate, "--scaling-rate", as: "quantizer.omniquant.scalingRate")
+    try SpecRange.check(learning.batch, "--batch", as: "quantizer.omniquant.batch")
   }
 
   private func checkHessians() throws {
@@ -117,7 +132,12 @@ struct QuantizeCommand: ParsableCommand {
           "--axis adaptive and --importance hessian need --calibration; `assay calibrate` writes one."
         )
       }
-    case (.rtn, .quantized), (.squeezellm, .quantized):
+    case (.omniquant, .fullPrecision):
+      guard text != nil else {
+        throw ValidationError("--method omniquant learns from windows of --text; give one.")
+      }
+      return
+    case (.rtn, .quantized), (.squeezellm, .quantized), (.omniquant, .quantized):
       throw ValidationError("--hessian-stream is of gptq; \(method.rawValue) solves no Hessians.")
     case (.gptq, .fullPrecision):
       guard calibration != nil else {
@@ -148,6 +168,7 @@ struct QuantizeCommand: ParsableCommand {
             scales: groupScales, blockSize: blockSize),
           minimumTokens: minimumTokens, routingWeighted: routingWeighted)
       case .squeezellm: .codebooks(forms.codebooks)
+      case .omniquant: .omniQuant(learning.options)
       }
     return QuantizationMethod(
       solver: solver, grids: grids.family, outliers: forms.outliers, axis: forms.axis,
@@ -195,12 +216,18 @@ struct QuantizeCommand: ParsableCommand {
     let uninformed = reports.count { ($0.uninformedRows ?? 0) > 0 }
     let sparse = reports.reduce(0) { $0 + ($1.outliers?.stored ?? 0) }
     let axes = reports.compactMap(\.axis)
+    let kept = Dictionary(grouping: reports.compactMap(\.training?.kept), by: \.rawValue)
+      .sorted { $0.key < $1.key }.map { "\($0.value.count) \($0.key)" }
+    let untrained = reports.count { $0.training?.steps == 0 }
     return "\(reports.count) modules; rounded to nearest instead of solved: "
       + (fallbacks.isEmpty ? "none" : fallbacks.joined(separator: ", "))
       + "; fewer calibration tokens than inputs: \(singular); damping raised: \(escalated)"
       + (reports.contains { $0.importance != nil }
         ? "; with rows of no importance: \(uninformed)" : "")
       + (sparse > 0 ? "; weights in sparse parts: \(sparse)" : "")
+      + (reports.contains { $0.training != nil }
+        ? "; learned nothing: \(kept.isEmpty ? "none" : kept.joined(separator: ", ")); "
+          + "no token came to: \(untrained)" : "")
       + (axes.isEmpty
         ? "" : "; grouped by input channel: \(axes.count { $0.axis == .inputChannel })")
   }
