@@ -40,8 +40,8 @@ extension AllocationError: CustomStringConvertible {
       "A budget of \(bound) = \(number(value)) admits no plan; the nearest feasible budget is "
         + "\(number(nearest))."
     case .infeasibleTogether(let names):
-      "No plan keeps all of these together: \(names.joined(separator: ", ")). Each can be kept "
-        + "alone; loosen one of them."
+      "No plan keeps all of these together: \(names.suffix(6).joined(separator: ", "))"
+        + (names.count > 6 ? " and \(names.count - 6) more" : "") + ". Loosen one of them."
     case .notALevel(let budget, let levels):
       "\(number(budget)) bits are needed as a level; the table has \(list(levels))."
     case .missingLevel(let unit, let bits, let levels):

@@ -58,11 +58,13 @@ extension JSONValue: Codable {
 }
 
 extension JSONValue {
-  /// Any encodable value as JSON.
+  /// Any encodable value as JSON, keys sorted: an encoder's own order differs between runs.
   ///
   /// - Throws: `EncodingError` if it holds a number that is not finite.
   public init(encoding value: some Encodable) throws {
-    self = try JSONParser.parse(JSONEncoder().encode(value))
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    self = try JSONParser.parse(encoder.encode(value))
   }
 
   /// This JSON as a value of `type`.

@@ -103,23 +103,53 @@ struct ChoiceProgramTests {
       .magnitude
   }
 
-  @Test("the nearest capacity admits a plan, and one less does not")
-  func nearestCapacity() throws {
+  @Test("the cheapest choice of a resource keeps everything else, and none spends less")
+  func cheapest() throws {
     var generator = SeededGenerator(seed: 22)
     for round in 0..<150 {
       let problem = layered(&generator, items: 1 + generator.below(5))
       let all = plans(problem)
-      for index in problem.limits.indices {
-        var others = problem.limits
-        let limit = others.remove(at: index)
+      for resource in Set(problem.limits.map(\.resource)).sorted() {
         let relaxed = ChoiceProblem(
           first: problem.first, loss: problem.loss, scope: problem.scope,
-          resources: problem.resources, limits: others, requirements: problem.requirements)
-        let least = all.filter(relaxed.admits).map { relaxed.spent(on: limit, by: $0) }.min()
-        let nearest = try ChoiceProgram(problem).nearestCapacity(ofLimit: index)
-        #expect(nearest == least, "round \(round), limit \(index)")
+          resources: problem.resources,
+          limits: problem.limits.filter { $0.resource != resource },
+          requirements: problem.requirements)
+        func spent(_ choice: [UInt8]) -> Int64 {
+          choice.enumerated().reduce(0) {
+            $0 + problem.resources[resource].cost[problem.first[$1.offset] + Int($1.element)]
+          }
+        }
+        let found = try ChoiceProgram(problem).cheapest(ofResource: resource)
+        #expect(found.map(relaxed.admits) ?? true)
+        #expect(
+          found.map(spent) == all.filter(relaxed.admits).map(spent).min(), "round \(round)")
       }
     }
+  }
+
+  @Test("a budget for every layer names the layer that needs most, requirements counted")
+  func nearestOfLayers() throws {
+    let units = (0..<2).flatMap { layer in
+      (0..<4).map { expert in
+        BitAllocation.Unit(
+          id: "layers.\(layer).experts.\(expert)", layer: layer, expert: expert, weights: 10,
+          levels: (layer == 0 ? [1.0, 3] : [2, 3]).map {
+            Level(bits: $0, loss: 4 - $0, codeBits: 10 * $0)
+          })
+      }
+    }
+    var problem = AllocationProblem(
+      table: try SensitivityTable(units: units),
+      budget: Budget(bounds: [Budget.Bound(.experts, 1)]), scope: .layer)
+    #expect(
+      throws: AllocationError.infeasible(bound: "experts of layer 1", value: 1, nearest: 2)
+    ) { try ExactAllocator().allocate(problem, seed: 0) }
+    problem.requirements = [AllocationProblem.Requirement(bits: 3, count: 1)]
+    problem.budget = Budget(bounds: [Budget.Bound(.experts, 2)])
+    #expect(
+      throws: AllocationError.infeasible(bound: "experts of layer 1", value: 2, nearest: 2.25)
+    ) { try ExactAllocator().allocate(problem, seed: 0) }
   }
 
   @Test("a plain knapsack has the loss of the exact search", arguments: KnapsackKind.allCases)

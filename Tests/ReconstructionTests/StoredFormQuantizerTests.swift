@@ -167,6 +167,8 @@ struct StoredFormQuantizerTests {
       }
       let both = try quantizer.quantize(weights, importance: importance, keeping: outliers)
       return .withSparse(.codebooks(both.dense), both.sparse)
+    case .omniQuant:
+      throw MethodError.learningWithForms
     }
   }
 

@@ -53,31 +53,23 @@ struct ChoiceProgram: Sendable {
     return (priced.bound, prices.limits)
   }
 
-  /// The least sum of a limit's resource over its items under all other limits and requirements.
+  /// The choice that spends least of a resource while everything but the limits of that resource is
+  /// kept.
   ///
   /// - Parameters:
-  ///   - limit: Index of the limit.
+  ///   - resource: Its index.
   ///   - timeLimit: Of wall time; nil: none.
-  /// - Returns: A capacity that admits a plan while no smaller one does; nil if the others already
-  ///   admit none.
+  /// - Returns: nil if the others already admit none.
   /// - Throws: ``ProgramUndecided``.
-  func nearestCapacity(
-    ofLimit limit: Int, timeLimit: Duration? = nil
-  ) throws(ProgramUndecided) -> Int64? {
-    let wanted = problem.limits[limit]
-    let cost = problem.resources[wanted.resource].cost
-    var loss = [Double](repeating: 0, count: cost.count)
-    for item in 0..<problem.items
-    where wanted.scope == nil || wanted.scope == Int(problem.scope[item]) {
-      for choice in problem.choices(of: item) { loss[choice] = Double(cost[choice]) }
-    }
-    var others = problem.limits
-    others.remove(at: limit)
+  func cheapest(
+    ofResource resource: Int, timeLimit: Duration? = nil
+  ) throws(ProgramUndecided) -> [UInt8]? {
     let cheapest = ChoiceProblem(
-      first: problem.first, loss: loss, scope: problem.scope, resources: problem.resources,
-      limits: others, requirements: problem.requirements)
-    let solution = try ChoiceProgram(cheapest).solve(timeLimit: timeLimit)
-    return solution.map { problem.spent(on: wanted, by: $0.choice) }
+      first: problem.first, loss: problem.resources[resource].cost.map { Double($0) },
+      scope: problem.scope, resources: problem.resources,
+      limits: problem.limits.filter { $0.resource != resource },
+      requirements: problem.requirements)
+    return try ChoiceProgram(cheapest).solve(timeLimit: timeLimit)?.choice
   }
 
   /// Prices, and choices that may meet everything; nil if the linear relaxation is infeasible.

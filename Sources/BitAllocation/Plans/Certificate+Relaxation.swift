@@ -54,27 +54,39 @@ extension CompiledProblem {
     }
   }
 
-  /// Why there is no plan: the first limit that cannot be kept even alone, with the nearest value
-  /// that can; else all of them together.
+  /// Why there is no plan: a budget that cannot be kept, with the nearest value that can, be it alone
+  /// or beside everything else; of a budget for every layer the layer that needs most. Else all of
+  /// them together.
   func infeasibility() throws(AllocationError) -> AllocationError {
-    for (index, limit) in choices.limits.enumerated() {
-      let cost = choices.resources[limit.resource].cost
-      var least: Int64 = 0
-      for item in 0..<choices.items
-      where limit.scope == nil || limit.scope == Int(choices.scope[item]) {
-        least += choices.choices(of: item).map { cost[$0] }.min() ?? 0
+    let resources = Set(choices.limits.map(\.resource)).sorted()
+    for resource in resources {
+      let cost = choices.resources[resource].cost
+      let least = (0..<choices.items).map { item in
+        UInt8(
+          choices.choices(of: item).enumerated().min { cost[$0.element] < cost[$1.element] }?
+            .offset ?? 0)
       }
-      if least > limit.capacity { return infeasible(limit: index, least: least) }
+      if let error = excess(ofResource: resource, by: least) { return error }
     }
-    for (index, limit) in choices.limits.enumerated() {
-      let least: Int64?
-      do { least = try ChoiceProgram(choices).nearestCapacity(ofLimit: index) } catch {
+    for resource in resources {
+      let cheapest: [UInt8]?
+      do { cheapest = try ChoiceProgram(choices).cheapest(ofResource: resource) } catch {
         throw .solver("\(error)")
       }
-      if let least, least > limit.capacity { return infeasible(limit: index, least: least) }
+      if let cheapest, let error = excess(ofResource: resource, by: cheapest) { return error }
     }
     return .infeasibleTogether(
       choices.limits.map(\.name)
         + choices.requirements.map { "at least \($0.atLeast) at \(number($0.bits)) bits" })
+  }
+
+  /// The limit of a resource that a choice exceeds most, in units of the budget; nil if it keeps all.
+  private func excess(ofResource resource: Int, by choice: [UInt8]) -> AllocationError? {
+    choices.limits.indices
+      .filter { choices.limits[$0].resource == resource }
+      .map { (limit: $0, spent: choices.spent(on: choices.limits[$0], by: choice)) }
+      .filter { $0.spent > choices.limits[$0.limit].capacity }
+      .max { nearest(limit: $0.limit, least: $0.spent) < nearest(limit: $1.limit, least: $1.spent) }
+      .map { infeasible(limit: $0.limit, least: $0.spent) }
   }
 }

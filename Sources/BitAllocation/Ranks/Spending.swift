@@ -53,12 +53,16 @@ struct Spending: Sendable {
 extension CompiledProblem {
   /// The error for a limit below the least that its items can cost.
   func infeasible(limit: Int, least: Int64) -> AllocationError {
+    .infeasible(
+      bound: choices.limits[limit].name, value: bounds[limit].bound.value,
+      nearest: nearest(limit: limit, least: least))
+  }
+
+  /// The budget that a spending of so many whole numbers is, rounded up.
+  func nearest(limit: Int, least: Int64) -> Double {
     let (bound, resource) = (bounds[limit], choices.resources[choices.limits[limit].resource])
     let value = Double(least) * resource.quantum + bound.fixed
-    let nearest = bound.weights.map { value / Double($0) } ?? value
-    return .infeasible(
-      bound: choices.limits[limit].name, value: bound.bound.value,
-      nearest: (nearest * 1e6).rounded(.up) / 1e6)
+    return ((bound.weights.map { value / Double($0) } ?? value) * 1e6).rounded(.up) / 1e6
   }
 
   /// Whether the budget decides everything: no item can leave its lowest level, or all can have

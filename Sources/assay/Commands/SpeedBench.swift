@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import Evaluation
+import Experiments
 import Foundation
 import JSON
 import MoEModels
