@@ -13,6 +13,12 @@ public enum BatchedProduct {
     }
 
     var array: [Int] { [batch, row, column] }
+
+    /// Elements from the first to the last of `count` matrices of this shape.
+    fileprivate func extent(_ count: Int, _ rows: Int, _ columns: Int) -> Int {
+      guard count > 0, rows > 0, columns > 0 else { return 0 }
+      return (count - 1) * batch + (rows - 1) * row + (columns - 1) * column + 1
+    }
   }
 
   /// `c[b] = a[b] · w[b]` in f32; shapes `[rows, inner] · [inner, columns]`.
@@ -34,6 +40,14 @@ public enum BatchedProduct {
     _ w: UnsafePointer<UInt16>, _ wStrides: Strides,
     into c: UnsafeMutablePointer<Float>, _ cStrides: Strides
   ) {
+    guard Precision.bf16.isNative else {
+      return multiply(
+        batch: batch, rows: rows, inner: inner, columns: columns,
+        HalfPrecision.widened(a, count: aStrides.extent(batch, rows, inner), of: .inputs),
+        aStrides,
+        HalfPrecision.widened(w, count: wStrides.extent(batch, inner, columns), of: .weights),
+        wStrides, into: c, cStrides)
+    }
     OneDNN.shared.execute(
       shape(.bf16, batch, rows, inner, columns, aStrides, wStrides, cStrides),
       source: a, weights: w, destination: c)

@@ -11,15 +11,20 @@ public struct LinearWeights: Sendable {
 
   /// Lays out W, shape `[out, in]`.
   public init(_ matrix: Matrix, precision: Precision) {
-    let shape = WeightShape(rows: matrix.rows, columns: matrix.columns, precision: precision)
+    let shape = WeightShape(
+      rows: matrix.rows, columns: matrix.columns,
+      precision: precision.isNative ? precision : .f32)
     let bytes =
       switch precision {
       case .f32:
         matrix.storage.withUnsafeBytes { Self.reorder($0, shape) }
-      case .bf16:
+      case .bf16 where precision.isNative:
         HalfPrecision.bfloat16(matrix.storage).withUnsafeBytes { Self.reorder($0, shape) }
+      case .bf16:
+        HalfPrecision.bfloat16(matrix.storage).map(HalfPrecision.widened)
+          .withUnsafeBytes { Self.reorder($0, shape) }
       }
-    self.init(shape: shape, bytes: bytes)
+    self.init(shape: shape, precision: precision, bytes: bytes)
   }
 
   /// Stacks several matrices with equal input width, so that one product serves all of them.
@@ -33,10 +38,10 @@ public struct LinearWeights: Sendable {
       precision: precision)
   }
 
-  private init(shape: WeightShape, bytes: AlignedBytes) {
+  private init(shape: WeightShape, precision: Precision, bytes: AlignedBytes) {
     rows = shape.rows
     columns = shape.columns
-    precision = shape.precision
+    self.precision = precision
     self.bytes = bytes
   }
 
@@ -71,13 +76,18 @@ public struct LinearWeights: Sendable {
     let padded = Self.paddedRows(rows)
     let shape = ProductShape(
       rows: padded, columns: self.rows, inner: columns, sourceStrides: [columns, 1],
-      weights: .reordered, destinationStrides: [self.rows, 1], precision: precision)
+      weights: .reordered, destinationStrides: [self.rows, 1],
+      precision: precision.isNative ? precision : .f32)
     switch precision {
     case .f32:
       OneDNN.shared.execute(shape, source: x, weights: bytes.base, destination: y)
     case .bf16:
       let half = scratch.reserve(padded * columns)
       HalfPrecision.bfloat16(x, count: rows * columns, to: half)
+      guard precision.isNative else {
+        let wide = HalfPrecision.widened(half, count: padded * columns, of: .inputs)
+        return OneDNN.shared.execute(shape, source: wide, weights: bytes.base, destination: y)
+      }
       OneDNN.shared.execute(shape, source: half, weights: bytes.base, destination: y)
     }
   }

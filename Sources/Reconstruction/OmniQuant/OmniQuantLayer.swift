@@ -74,11 +74,17 @@ struct OmniQuantLayer {
     let steps = Double(max(options.epochs * ranges.count, 1))
     for epoch in 0..<options.epochs where isFinite {
       for (index, range) in ranges.enumerated() where isFinite {
-        isFinite = try step(sequences, range, &optimizers)
+        isFinite = try Self.staysFinite { try step(sequences, range, &optimizers) }
         try progress(Double(epoch * ranges.count + index + 1) / steps)
       }
     }
-    let end = isFinite ? try loss(on: sequences) : .nan
+    var end = Double.nan
+    if isFinite {
+      _ = try Self.staysFinite {
+        end = try loss(on: sequences)
+        return true
+      }
+    }
     if end.isFinite, end < start {
       report.endLoss = end
     } else if options.epochs > 0 {
@@ -120,6 +126,11 @@ struct OmniQuantLayer {
     stride(from: 0, to: lengths.count, by: max(batch, 1)).map {
       $0..<min($0 + max(batch, 1), lengths.count)
     }
+  }
+
+  /// False too where a range has grown beyond what a scale can hold.
+  private static func staysFinite(_ body: () throws -> Bool) throws -> Bool {
+    do { return try body() } catch QuantizationError.scaleOverflow { return false }
   }
 
   /// One step; false if the loss is not finite, and then nothing has changed.
