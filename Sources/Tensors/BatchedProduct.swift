@@ -41,12 +41,16 @@ public enum BatchedProduct {
     into c: UnsafeMutablePointer<Float>, _ cStrides: Strides
   ) {
     guard Precision.bf16.isNative else {
-      return multiply(
-        batch: batch, rows: rows, inner: inner, columns: columns,
-        HalfPrecision.widened(a, count: aStrides.extent(batch, rows, inner), of: .inputs),
-        aStrides,
-        HalfPrecision.widened(w, count: wStrides.extent(batch, inner, columns), of: .weights),
-        wStrides, into: c, cStrides)
+      let wideA = HalfPrecision.widened(a, count: aStrides.extent(batch, rows, inner))
+      let wideW = HalfPrecision.widened(w, count: wStrides.extent(batch, inner, columns))
+      return wideA.withUnsafeBufferPointer { a in
+        wideW.withUnsafeBufferPointer { w in
+          guard let a = a.baseAddress, let w = w.baseAddress else { return }
+          multiply(
+            batch: batch, rows: rows, inner: inner, columns: columns, a, aStrides, w, wStrides,
+            into: c, cStrides)
+        }
+      }
     }
     OneDNN.shared.execute(
       shape(.bf16, batch, rows, inner, columns, aStrides, wStrides, cStrides),

@@ -85,8 +85,10 @@ public struct LinearWeights: Sendable {
       let half = scratch.reserve(padded * columns)
       HalfPrecision.bfloat16(x, count: rows * columns, to: half)
       guard precision.isNative else {
-        let wide = HalfPrecision.widened(half, count: padded * columns, of: .inputs)
-        return OneDNN.shared.execute(shape, source: wide, weights: bytes.base, destination: y)
+        return HalfPrecision.widened(half, count: padded * columns).withUnsafeBufferPointer {
+          guard let wide = $0.baseAddress else { return }
+          OneDNN.shared.execute(shape, source: wide, weights: bytes.base, destination: y)
+        }
       }
       OneDNN.shared.execute(shape, source: half, weights: bytes.base, destination: y)
     }

@@ -104,14 +104,18 @@ struct SandboxTests {
     #expect(try verdict(on: files) == .passed)
   }
 
-  @Test("endless loops and sleeps end", .timeLimit(.minutes(1)))
+  @Test("endless loops and sleeps end", .timeLimit(.minutes(2)))
   func endless() throws {
     var limits = Self.limits
-    // On a busy machine a second of the processor may take many.
-    limits.wallSeconds = 50
-    #expect(
-      try Sandbox(limits: limits, folders: Sandbox.systemFolders).verdict(on: "while True: pass")
-        == .failed("killed by SIGXCPU"))
+    limits.wallSeconds = 20
+    let looping = try Sandbox(limits: limits, folders: Sandbox.systemFolders)
+      .verdict(on: "while True: pass")
+    // The kernel warns at the limit and kills behind it, whichever it comes to see first; on a busy
+    // machine a second of the processor may take longer than the wall allows.
+    let endings: [ProgramVerdict] = [
+      .failed("killed by SIGXCPU"), .failed("killed by SIGKILL"), .timedOut(seconds: 20),
+    ]
+    #expect(endings.contains(looping), "\(looping)")
     limits.wallSeconds = 0.5
     let sleeping = try Sandbox(limits: limits, folders: Sandbox.systemFolders)
       .verdict(on: "import time\ntime.sleep(100)")

@@ -121,26 +121,36 @@ struct ComparisonTests {
     let bench = try Bench()
     defer { bench.remove() }
     let engine = Engine(workspace: bench.workspace, pipeline: ItemsPipeline())
-    _ = try engine.run(try bench.spec(Bench.grid)) { _ in }
+    let summary = try engine.run(try bench.spec(Bench.grid)) { _ in }
+    #expect(summary.done == 13, "\(summary)")
     try body(bench.workspace)
   }
 
   @Test("labels choose a point with all its replicates, seeds one run, names as well")
   func selection() throws {
     try withRuns { workspace in
-      let point = try RunSelection("trial:frequency/3", in: workspace)
+      let point = try RunSelection("trial:frequency/3", in: workspace, of: ItemsPipeline())
       #expect(point.results.count == 2)
       #expect(point.title == "method=frequency bits=3")
-      let one = try RunSelection("trial:method=random/2.5/calibration=1/search=0", in: workspace)
+      let one = try RunSelection(
+        "trial:method=random/2.5/calibration=1/search=0", in: workspace, of: ItemsPipeline())
       #expect(one.results.count == 1)
-      #expect(try RunSelection(one.results[0].run, in: workspace).results == one.results)
-      #expect(try RunSelection("trial:full precision", in: workspace).results.count == 1)
-      #expect(throws: ComparisonError.self) { try RunSelection("trial:frequency", in: workspace) }
+      #expect(
+        try RunSelection(one.results[0].run, in: workspace, of: ItemsPipeline()).results
+          == one.results)
+      #expect(
+        try RunSelection("trial:full precision", in: workspace, of: ItemsPipeline()).results.count
+          == 1)
+      #expect(throws: ComparisonError.self) {
+        try RunSelection("trial:frequency", in: workspace, of: ItemsPipeline())
+      }
       let missing = try #require(throws: ComparisonError.self) {
-        try RunSelection("trial:frequncy/3", in: workspace)
+        try RunSelection("trial:frequncy/3", in: workspace, of: ItemsPipeline())
       }
       #expect("\(missing)".contains("method=frequency"))
-      #expect(throws: StoreError.self) { try RunSelection("trial-zzzzzz", in: workspace) }
+      #expect(throws: StoreError.self) {
+        try RunSelection("trial-zzzzzz", in: workspace, of: ItemsPipeline())
+      }
     }
   }
 
@@ -148,9 +158,10 @@ struct ComparisonTests {
   func stored() throws {
     try withRuns { workspace in
       let full = try RunGroup(
-        RunSelection("trial:full precision", in: workspace).results, in: workspace)
+        RunSelection("trial:full precision", in: workspace, of: ItemsPipeline()).results,
+        in: workspace)
       let random = try RunGroup(
-        RunSelection("trial:random/2.5", in: workspace).results, in: workspace)
+        RunSelection("trial:random/2.5", in: workspace, of: ItemsPipeline()).results, in: workspace)
       let definitions = try random.definitions(sharedWith: full)
       #expect(definitions.map(\.name) == ["perplexity", "bits-per-byte", "accuracy", "fitness"])
       let options = ComparisonOptions()
@@ -178,9 +189,11 @@ struct ComparisonTests {
   func definitions() throws {
     try withRuns { workspace in
       let other = try RunGroup(
-        RunSelection("trial:frequency/3", in: workspace).results, in: workspace)
+        RunSelection("trial:frequency/3", in: workspace, of: ItemsPipeline()).results, in: workspace
+      )
       let full = try RunGroup(
-        RunSelection("trial:frequency/2.5", in: workspace).results, in: workspace)
+        RunSelection("trial:frequency/2.5", in: workspace, of: ItemsPipeline()).results,
+        in: workspace)
       #expect(
         throws: ComparisonError.differentDefinitions(
           metric: "perplexity", scope: "tales", changes: ["context (16 → 32)"])
@@ -195,7 +208,8 @@ struct ComparisonTests {
   @Test("a run whose artifact is gone is named")
   func gone() throws {
     try withRuns { workspace in
-      let results = try RunSelection("trial:full precision", in: workspace).results
+      let results = try RunSelection("trial:full precision", in: workspace, of: ItemsPipeline())
+        .results
       try FileManager.default.removeItem(at: workspace.artifacts)
       let error = try #require(throws: ComparisonError.self) {
         try RunGroup(results, in: workspace)

@@ -134,8 +134,10 @@ struct StructureAnalysisTests {
     let projections = try table("projections", of: table())
     let ratio = try row("down / up", "2", in: projections)
     #expect(value(ratio[2]) == 48)
-    // Frequencies are drawn for every matrix, so that the ratio is e only on the average.
-    #expect(abs(log(value(ratio[3])) - 1) < 0.3)
+    // Frequencies are drawn for every matrix, so that the ratio is e only on the average: ln of a
+    // uniform number of 0.1 to 1.1 has deviation 0.60, the mean of 48 differences a standard error of
+    // 0.60 · √2 / √48 = 0.12, and this is four of them.
+    #expect(abs(log(value(ratio[3])) - 1) < 0.49)
   }
 
   @Test("sums of parts over wholes are the planted four fifths")

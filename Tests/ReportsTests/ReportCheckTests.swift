@@ -78,7 +78,8 @@ struct ReportCheckTests {
       .mapValues { Set($0.map(\.scope)) }
     #expect(found == names.metrics)
     #expect(Set(data.rows.flatMap(\.ledgers.keys)) == names.ledgers)
-    #expect(Set(data.rows.flatMap(\.counts.keys)) == names.counts)
+    // Counts of forms that no run of this spec has are promised and absent from older results.
+    #expect(Set(data.rows.flatMap(\.counts.keys)).isSubset(of: names.counts))
     #expect(Set(data.rows.flatMap(\.stages).map(\.name)) == names.stages)
   }
 

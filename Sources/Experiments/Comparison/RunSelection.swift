@@ -13,16 +13,19 @@ public struct RunSelection: Sendable, Equatable {
   ///   - text: A run's name or its beginning; or `experiment:label/label`, where a part may also be
   ///     `axis=label` or `stream=seed`, and all replicates of the one point that fits are meant.
   ///   - workspace: Where to look.
+  ///   - pipeline: That the runs are of.
   /// - Throws: ``ComparisonError/noSuchPoint(_:known:)``, ``ComparisonError/severalPoints(_:points:)``,
   ///   and what reading the workspace throws.
-  public init(_ text: String, in workspace: Workspace) throws {
+  public init(
+    _ text: String, in workspace: Workspace, of pipeline: any Pipeline = ModelPipeline()
+  ) throws {
     guard let colon = text.firstIndex(of: ":") else {
       self = try Self.run(text, in: workspace)
       return
     }
     let experiment = String(text[..<colon])
     let parts = text[text.index(after: colon)...].split(separator: "/").map(String.init)
-    let all = try Self.finished(of: experiment, in: workspace)
+    let all = try Self.finished(of: experiment, in: workspace, pipeline)
     let fitting = all.filter { $0.carries(parts) }
     guard let first = fitting.first else {
       throw ComparisonError.noSuchPoint(text, known: Self.labels(of: all))
@@ -57,12 +60,12 @@ public struct RunSelection: Sendable, Equatable {
 
   /// Runs of the spec as it was run last, where that is known.
   private static func finished(
-    of experiment: String, in workspace: Workspace
+    of experiment: String, in workspace: Workspace, _ pipeline: any Pipeline
   ) throws -> [RunResult] {
     var results = try workspace.allRuns().compactMap { $0.result() }
       .filter { $0.experiment == experiment }
     if let spec = workspace.lastSpec(of: experiment) {
-      let current = Set(try spec.runs(with: ModelPipeline()).map(\.id))
+      let current = Set(try spec.runs(with: pipeline).map(\.id))
       results = results.filter { current.contains($0.run) }
     }
     return results

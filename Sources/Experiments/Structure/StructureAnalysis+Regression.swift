@@ -66,8 +66,9 @@ extension StructureAnalysis {
       return Observation(row: row, level: level, response: log(loss))
     }
     let layers = Clusters(observations.map { table.rows[$0.row].layer })
+    guard layers.count > 1 else { return nil }
     var (predictors, dropped) = try predictors(observations, kind)
-    guard layers.count > 1, observations.count > predictors.count + 1 else { return nil }
+    guard observations.count > predictors.count + 1 else { return nil }
     let response = observations.map(\.response)
     while true {
       do throws(StatisticsError) {
