@@ -1,4 +1,5 @@
 import BitAllocation
+import Reconstruction
 
 /// The names that results of an experiment can have, known before anything is computed.
 public struct ResultNames: Sendable, Equatable {
@@ -51,12 +52,17 @@ extension ModelPipeline {
         "search", "selection", "search, requantized", "selection, requantized",
       ]
     }
+    // What only some methods can leave is promised only where a point has such a method.
+    let methods = points.compactMap { $0.parameters.quantizer?.quantizationMethod }
+    var counts: Set<String> = [
+      "rtn-fallbacks", "uncovered-experts", "singular-hessians", "damping-escalations",
+    ]
+    if methods.contains(where: \.readsImportance) { counts.insert("uninformed-modules") }
+    if methods.contains(where: { $0.axis == .adaptive }) {
+      counts.insert("input-channel-modules")
+    }
     return ResultNames(
-      metrics: metrics, ledgers: Set(Ledger.allCases.map(\.rawValue)),
-      counts: [
-        "rtn-fallbacks", "uncovered-experts", "singular-hessians", "damping-escalations",
-        "uninformed-modules", "input-channel-modules",
-      ],
+      metrics: metrics, ledgers: Set(Ledger.allCases.map(\.rawValue)), counts: counts,
       stages: Set(
         [
           CalibrateStage.name, MeasureStage.name, AllocateStage.name, QuantizeStage.name,
