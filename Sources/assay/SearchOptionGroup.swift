@@ -22,7 +22,7 @@ struct SearchOptionGroup: ParsableArguments {
   @Option(help: "evolutionary: how two plans become one: uniform, one-point or none.")
   var crossover: Crossover?
 
-  @Option(help: "evolutionary: changes per unit.")
+  @Option(help: "evolutionary: mean changes of an offspring per unit; one change if left out.")
   var mutationRate: Double?
 
   @Option(

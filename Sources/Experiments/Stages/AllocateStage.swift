@@ -11,7 +11,7 @@ import Tensors
 /// table + budget → plan.
 public struct AllocateStage: Sendable {
   public static let name = "allocate"
-  static let epoch = 3
+  static let epoch = 4
 
   /// What decides a plan besides the table.
   public struct Options: Sendable {
