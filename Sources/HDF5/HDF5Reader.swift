@@ -131,7 +131,7 @@ public final class HDF5Reader: Sendable {
     }
   }
 
-  private func withDataset<Result: Sendable>(
+  func withDataset<Result: Sendable>(
     _ name: String, _ body: (hid_t) throws(HDF5Error) -> Result
   ) throws(HDF5Error) -> Result {
     let (file, path) = (file, path)
@@ -167,7 +167,7 @@ public final class HDF5Reader: Sendable {
     }
   }
 
-  private static func shape(_ dataset: hid_t) -> [Int] {
+  static func shape(_ dataset: hid_t) -> [Int] {
     let space = H5Dget_space(dataset)
     defer { H5Sclose(space) }
     let rank = Int(H5Sget_simple_extent_ndims(space))

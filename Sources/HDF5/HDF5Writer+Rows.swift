@@ -67,15 +67,9 @@ extension HDF5Reader {
   public func read<Element: HDF5Element>(
     _ name: String, rows: Range<Int>, as type: Element.Type = Element.self
   ) throws(HDF5Error) -> [Element] {
-    let (file, path) = (file, path)
-    return try HDF5Library.withLock { () throws(HDF5Error) in
-      let dataset = H5Dopen2(file, name, hid_t(H5P_DEFAULT))
-      guard dataset >= 0 else {
-        _ = HDF5Library.lastError()
-        throw .missing(path: path, object: name)
-      }
-      defer { H5Dclose(dataset) }
-      let shape = RowSelection.shape(of: dataset)
+    let path = path
+    return try withDataset(name) { dataset throws(HDF5Error) in
+      let shape = Self.shape(dataset)
       guard let height = shape.first, height >= rows.upperBound else {
         throw .wrongCount(
           path: path, object: name, expected: rows.upperBound, found: shape.first ?? 0)
@@ -102,7 +96,7 @@ private struct RowSelection {
   let memory: hid_t
 
   init(of dataset: hid_t, first: Int, elements: Int) {
-    let shape = Self.shape(of: dataset)
+    let shape = HDF5Reader.shape(dataset)
     let width = shape.dropFirst().reduce(1, *)
     precondition(
       elements.isMultiple(of: max(width, 1)) && first + elements / max(width, 1) <= shape[0],
@@ -117,15 +111,5 @@ private struct RowSelection {
   func close() {
     H5Sclose(space)
     H5Sclose(memory)
-  }
-
-  static func shape(of dataset: hid_t) -> [Int] {
-    let space = H5Dget_space(dataset)
-    defer { H5Sclose(space) }
-    let rank = Int(H5Sget_simple_extent_ndims(space))
-    guard rank > 0 else { return [] }
-    var dimensions = [hsize_t](repeating: 0, count: rank)
-    H5Sget_simple_extent_dims(space, &dimensions, nil)
-    return dimensions.map { Int($0) }
   }
 }

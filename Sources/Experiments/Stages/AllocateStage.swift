@@ -249,12 +249,17 @@ extension Budget {
 }
 
 extension Certificate {
-  /// Dual prices of the budgets that bind.
-  var pricesJSON: JSONValue {
-    .array(
+  /// Adds what a plan's JSON says of it.
+  func write(to object: inout JSONObject) {
+    object["lowerBound"] = JSONValue(lowerBound)
+    object["gap"] = JSONValue(gap)
+    object["isOptimal"] = JSONValue(isOptimal)
+    object["pricePerByte"] = pricePerByte.map { JSONValue($0) } ?? .null
+    object["prices"] = .array(
       prices.map {
         ["budget": JSONValue($0.budget), "loss": JSONValue($0.loss), "per": JSONValue($0.unit)]
       })
+    object["freeUnits"] = freeUnits.map { JSONValue($0) }
   }
 }
 
@@ -270,14 +275,7 @@ extension Allocation {
       ("plan", .object(JSONObject(plan.entries.map { ($0.unit, JSONValue($0.bits)) }))),
       ("objective", objective.map { JSONValue($0) } ?? .null),
     ])
-    if let certificate {
-      object["lowerBound"] = JSONValue(certificate.lowerBound)
-      object["gap"] = JSONValue(certificate.gap)
-      object["isOptimal"] = JSONValue(certificate.isOptimal)
-      object["pricePerByte"] = certificate.pricePerByte.map { JSONValue($0) } ?? .null
-      object["prices"] = certificate.pricesJSON
-      object["freeUnits"] = certificate.freeUnits.map { JSONValue($0) }
-    }
+    certificate?.write(to: &object)
     object["solver"] = solver.map { JSONValue($0) }
     object["sensitivity"] = sensitivity.map { JSONValue($0) }
     object["bits"] = .object(

@@ -23,14 +23,7 @@ extension BlockAllocation {
             }))
       ), ("objective", loss.map { JSONValue($0) } ?? .null),
     ])
-    if let certificate {
-      object["lowerBound"] = JSONValue(certificate.lowerBound)
-      object["gap"] = JSONValue(certificate.gap)
-      object["isOptimal"] = JSONValue(certificate.isOptimal)
-      object["pricePerByte"] = certificate.pricePerByte.map { JSONValue($0) } ?? .null
-      object["prices"] = certificate.pricesJSON
-      object["freeUnits"] = certificate.freeUnits.map { JSONValue($0) }
-    }
+    certificate?.write(to: &object)
     object["solver"] = blocks.solver.map { JSONValue($0) }
     object["bits"] = ["expert-code-bits": JSONValue(bits)]
     object["limits"] = .array(

@@ -30,17 +30,9 @@ extension AnalysisSpec {
     _ analyses: JSONValue, axes: [ReportAxis],
     at pointer: JSONPointer = JSONPointer(["analyses"])
   ) throws(SpecError) -> [AnalysisSpec] {
-    var specs: [AnalysisSpec] = []
-    for (index, element) in try SpecObject.elements(analyses, at: pointer).enumerated() {
-      let spec = try AnalysisSpec(element, at: pointer.appending(index), axes: axes)
-      guard !specs.contains(where: { $0.name == spec.name }) else {
-        throw SpecError(
-          .invalid("The name \"\(spec.name)\" stands twice; rename one."),
-          at: pointer.appending(index).appending("name"))
-      }
-      specs.append(spec)
+    try SpecObject.named(analyses, at: pointer, by: \.name) { element, pointer throws(SpecError) in
+      try AnalysisSpec(element, at: pointer, axes: axes)
     }
-    return specs
   }
 
   private init(

@@ -35,17 +35,11 @@ extension FigureSpec {
   public static func decode(
     _ figures: JSONValue, axes: [ReportAxis], at pointer: JSONPointer = JSONPointer(["figures"])
   ) throws(SpecError) -> [FigureSpec] {
-    var specs: [FigureSpec] = []
-    for (index, element) in try SpecObject.elements(figures, at: pointer).enumerated() {
-      let spec = try FigureSpec(element, at: pointer.appending(index), known: AxisNames(axes))
-      guard !specs.contains(where: { $0.name == spec.name }) else {
-        throw SpecError(
-          .invalid("The name \"\(spec.name)\" stands twice; rename one."),
-          at: pointer.appending(index).appending("name"))
-      }
-      specs.append(spec)
+    let known = AxisNames(axes)
+    return try SpecObject.named(figures, at: pointer, by: \.name) {
+      element, pointer throws(SpecError) in
+      try FigureSpec(element, at: pointer, known: known)
     }
-    return specs
   }
 
   private init(_ value: JSONValue, at pointer: JSONPointer, known: AxisNames) throws(SpecError) {

@@ -35,6 +35,24 @@ struct SpecObject {
     return elements
   }
 
+  /// What the elements of a list describe, each under a name of its own.
+  static func named<Named>(
+    _ list: JSONValue, at pointer: JSONPointer, by name: KeyPath<Named, String>,
+    _ make: (JSONValue, JSONPointer) throws(SpecError) -> Named
+  ) throws(SpecError) -> [Named] {
+    var made: [Named] = []
+    for (index, element) in try elements(list, at: pointer).enumerated() {
+      let next = try make(element, pointer.appending(index))
+      guard !made.contains(where: { $0[keyPath: name] == next[keyPath: name] }) else {
+        throw SpecError(
+          .invalid("The name \"\(next[keyPath: name])\" stands twice; rename one."),
+          at: pointer.appending(index).appending("name"))
+      }
+      made.append(next)
+    }
+    return made
+  }
+
   func has(_ key: String) -> Bool { value(key) != nil }
 
   /// nil for an absent member and for null.

@@ -36,17 +36,11 @@ extension TableSpec {
   public static func decode(
     _ tables: JSONValue, axes: [ReportAxis], at pointer: JSONPointer = JSONPointer(["tables"])
   ) throws(SpecError) -> [TableSpec] {
-    var specs: [TableSpec] = []
-    for (index, element) in try SpecObject.elements(tables, at: pointer).enumerated() {
-      let spec = try TableSpec(element, at: pointer.appending(index), known: AxisNames(axes))
-      guard !specs.contains(where: { $0.name == spec.name }) else {
-        throw SpecError(
-          .invalid("The name \"\(spec.name)\" stands twice; rename one."),
-          at: pointer.appending(index).appending("name"))
-      }
-      specs.append(spec)
+    let known = AxisNames(axes)
+    return try SpecObject.named(tables, at: pointer, by: \.name) {
+      element, pointer throws(SpecError) in
+      try TableSpec(element, at: pointer, known: known)
     }
-    return specs
   }
 
   private init(_ value: JSONValue, at pointer: JSONPointer, known: AxisNames) throws(SpecError) {
