@@ -6,7 +6,7 @@ import Tensors
 /// The statistics of one layer, read from its file piece by piece.
 public struct CalibrationLayer: Sendable {
   static let format = "assay.calibration"
-  static let formatVersion = "1.1.0"
+  static let formatVersion = "1.2.0"
   static let howTo = """
     hessian is the lower triangle of S = sum of x x^T, row by row: H = np.zeros((n, n)); \
     H[np.tril_indices(n)] = v; H = H + np.tril(H, -1).T. Means are S / tokens.
@@ -28,6 +28,9 @@ public struct CalibrationLayer: Sendable {
   /// Σ cos(x, x + y) over these tokens, x being the residual stream before the MoE block and y the
   /// block's output; nil in files of version 1.0.
   public let cosineSum: Double?
+  /// Σ 1 / ‖x + y‖² over these tokens: the residual stream after the block; nil in files of versions
+  /// before 1.2.
+  public let inverseResidualEnergy: Double?
 
   /// Opens `layer-NN.h5` in a calibration folder.
   ///
@@ -55,9 +58,13 @@ public struct CalibrationLayer: Sendable {
     weightAfter = routed ? try file.read("\(root)/router/weight_after", count: experts) : []
     tokens = Int(try file.integerAttribute("tokens", of: "\(root)/moe"))
     outputEnergy = try file.read("\(root)/moe/output_energy", as: Double.self, count: 1)[0]
-    let cosines = "\(root)/moe/cosine_sum"
-    cosineSum =
-      file.contains(cosines) ? try file.read(cosines, as: Double.self, count: 1)[0] : nil
+    let (opened, moe) = (file, "\(root)/moe")
+    func added(_ name: String) throws(HDF5Error) -> Double? {
+      let name = "\(moe)/\(name)"
+      return opened.contains(name) ? try opened.read(name, as: Double.self, count: 1)[0] : nil
+    }
+    cosineSum = try added("cosine_sum")
+    inverseResidualEnergy = try added("inverse_residual_energy")
   }
 
   /// S = Σ x xᵀ of an input, as far as it was kept.

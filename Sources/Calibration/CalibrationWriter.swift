@@ -72,6 +72,8 @@ public enum CalibrationWriter {
     }
     try file.write([statistics.outputEnergy], to: "\(root)/moe/output_energy", shape: [])
     try file.write([statistics.cosineSum], to: "\(root)/moe/cosine_sum", shape: [])
+    try file.write(
+      [statistics.inverseResidualEnergy], to: "\(root)/moe/inverse_residual_energy", shape: [])
     try file.writeAttribute(Int64(statistics.tokens), "tokens", of: "\(root)/moe")
     try file.finish()
   }

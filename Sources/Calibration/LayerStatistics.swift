@@ -17,6 +17,8 @@ final class LayerStatistics: LayerTap {
   private(set) var outputEnergy = 0.0
   /// Σ cos(x, x + y) over tokens, x being the residual stream before the block and y its output.
   private(set) var cosineSum = 0.0
+  /// Σ 1 / ‖x + y‖² over tokens with x + y ≠ 0.
+  private(set) var inverseResidualEnergy = 0.0
 
   let options: CalibrationOptions
   private let scratch = StatisticsScratch()
@@ -81,8 +83,9 @@ final class LayerStatistics: LayerTap {
     residual x: UnsafePointer<Float>, moeOutput y: UnsafePointer<Float>, rows: Int, columns: Int
   ) {
     for row in 0..<rows {
-      cosineSum += VectorMath.cosine(
-        x + row * columns, plus: y + row * columns, count: columns)
+      let turn = VectorMath.turn(of: x + row * columns, by: y + row * columns, count: columns)
+      cosineSum += turn.cosine
+      if turn.squaredLength > 0 { inverseResidualEnergy += 1 / turn.squaredLength }
     }
   }
 

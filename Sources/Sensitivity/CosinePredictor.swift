@@ -22,7 +22,7 @@ final class BlockTurns: LayerTap {
     inputs.append(contentsOf: UnsafeBufferPointer(start: x, count: rows * columns))
     for row in 0..<rows {
       let start = row * columns
-      cosines.append(Float(VectorMath.cosine(x + start, plus: y + start, count: columns)))
+      cosines.append(Float(VectorMath.turn(of: x + start, by: y + start, count: columns).cosine))
     }
   }
 

@@ -80,7 +80,7 @@ struct LayerMeasurement {
         let changed = members.map { (module: modules[$0].module, weights: rounded[$0].weights) }
         sums.sensitivities[.expertOutput] = try outputs?.error(of: changed)
         if let slopes { sums.loss = try slopedOutputs?.loss(of: changed, under: slopes.slopes) }
-        complete(&sums, block: group.block)
+        try complete(&sums, block: group.block)
         units[index].unit.levels.append(sums)
       }
     }
@@ -104,10 +104,10 @@ struct LayerMeasurement {
 
 extension LayerMeasurement {
   /// Base loss and PMQ's, from what was summed.
-  private func complete(_ sums: inout LevelSums, block: GatedBlock?) {
+  private func complete(_ sums: inout LevelSums, block: GatedBlock?) throws {
     guard let statistics else { return }
     if options.scale != .gradient, let loss = sums.sensitivities[.secondOrder] {
-      sums.loss = scale.map { loss * factor(of: block) / $0 }
+      sums.loss = try scale().map { loss * factor(of: block) / $0 }
     }
     guard let block else { return }
     let squaredOutput = sums.sensitivities[.output].map { $0 * Double(statistics.tokens) }
@@ -123,10 +123,18 @@ extension LayerMeasurement {
   }
 
   /// What losses are divided by; nil where that is nothing.
-  private var scale: Double? {
-    guard options.scale == .relative, let statistics else { return 1 }
-    let energy = statistics.outputEnergy / Double(max(statistics.tokens, 1))
-    return energy > 0 ? energy : nil
+  private func scale() throws -> Double? {
+    guard let statistics else { return 1 }
+    let tokens = Double(max(statistics.tokens, 1))
+    switch options.scale {
+    case .none, .gradient: return 1
+    case .relative: return statistics.outputEnergy > 0 ? statistics.outputEnergy / tokens : nil
+    case .residual:
+      guard let inverse = statistics.inverseResidualEnergy else {
+        throw MeasurementError.needsResidualStream("scale residual", layer: layer)
+      }
+      return inverse > 0 ? tokens / inverse : nil
+    }
   }
 
   /// (n/N)^α · mean(w)^β.
@@ -260,7 +268,7 @@ extension LayerMeasurement {
     case .routingWeight: return block?.expert.map { statistics.weightAfter[$0] / tokens } ?? 1
     case .blockImportance:
       guard let cosines = statistics.cosineSum else {
-        throw MeasurementError.needsBlockCosines(layer: layer)
+        throw MeasurementError.needsResidualStream(score.rawValue, layer: layer)
       }
       return 1 - cosines / tokens
     case .conditionNumber, .weightOutlier, .weightKurtosis, .predictedImportance:

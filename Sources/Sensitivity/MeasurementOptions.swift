@@ -35,6 +35,9 @@ extension ExpertMeasurement {
     case none
     /// Divided by the layer's Σ‖MoE output‖² / N.
     case relative
+    /// Divided by the harmonic mean over tokens of ‖x‖², x being the residual stream after the
+    /// layer's MLP: an error counts as much as the next layer's norm lets it through.
+    case residual
     /// The base loss is not tr(Δ S Δᵀ) / n but what the unit's error does to the model's loss, to
     /// second order with the squared slopes for the diagonal of its Hessian:
     ///
@@ -148,7 +151,7 @@ public enum Sensitivity: String, Sendable, CaseIterable {
 public enum MeasurementError: Error, Equatable, CustomStringConvertible {
   case needsCalibration(String)
   case needsRoutingWeightedSums(String, layer: Int)
-  case needsBlockCosines(layer: Int)
+  case needsResidualStream(String, layer: Int)
   case needsExpertOutputSample(String)
   case tooFewTokens(String, layer: Int)
   /// The error of all experts of a layer together is not the sum of theirs.
@@ -171,9 +174,9 @@ public enum MeasurementError: Error, Equatable, CustomStringConvertible {
     case .needsRoutingWeightedSums(let sensitivity, let layer):
       "'\(sensitivity)' needs routing-weighted sums, which the calibration of layer \(layer) lacks; "
         + "calibrate with --routing-weighted."
-    case .needsBlockCosines(let layer):
-      "'block-importance' needs the cosines between input and output of MoE blocks, which the "
-        + "calibration of layer \(layer) lacks: it is of an older version; calibrate again."
+    case .needsResidualStream(let quantity, let layer):
+      "'\(quantity)' needs what is kept of the residual stream, which the calibration of layer "
+        + "\(layer) lacks: it is of an older version; calibrate again."
     case .needsExpertOutputSample(let sensitivity):
       "'\(sensitivity)' is measured on tokens; give a text to measure it on."
     case .tooFewTokens(let score, let layer):

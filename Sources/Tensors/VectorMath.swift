@@ -213,10 +213,11 @@ public enum VectorMath {
     for i in whole..<count { y[i] = gate[i] / (1 + exponential(-gate[i])) * up[i] }
   }
 
-  /// cos(x, x + y); 1 where one of them has no length, so that there is nothing to turn.
-  public static func cosine(
-    _ x: UnsafePointer<Float>, plus y: UnsafePointer<Float>, count: Int
-  ) -> Double {
+  /// cos(x, x + y), 1 where one of them has no length, so that there is nothing to turn; and
+  /// ‖x + y‖².
+  public static func turn(
+    of x: UnsafePointer<Float>, by y: UnsafePointer<Float>, count: Int
+  ) -> (cosine: Double, squaredLength: Double) {
     var (product, before, after) = (0.0, 0.0, 0.0)
     for i in 0..<count {
       let (a, b) = (Double(x[i]), Double(x[i] + y[i]))
@@ -225,7 +226,7 @@ public enum VectorMath {
       after += b * b
     }
     let lengths = (before * after).squareRoot()
-    return lengths > 0 ? product / lengths : 1
+    return (lengths > 0 ? product / lengths : 1, after)
   }
 }
 

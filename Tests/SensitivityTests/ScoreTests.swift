@@ -98,21 +98,27 @@ struct ScoreTests {
     let (model, folder) = (try TinyMixtral(), try TemporaryFolder())
     let calibration = try model.calibrate(tokens: 40, in: folder)
     let old = try folder.folder("old")
-    for layer in 0..<2 { try copyWithoutCosines(layer, from: calibration, to: old) }
+    for layer in 0..<2 { try copyVersion1(layer, from: calibration, to: old) }
     #expect(
       try measurement(model, old, [.frequency]).table()
         == measurement(model, calibration, [.frequency]).table())
-    #expect(throws: MeasurementError.needsBlockCosines(layer: 0)) {
+    #expect(throws: MeasurementError.needsResidualStream("block-importance", layer: 0)) {
       try measurement(model, old, [.blockImportance]).table()
+    }
+    #expect(throws: MeasurementError.needsResidualStream("scale residual", layer: 0)) {
+      var scaled = measurement(model, old, [])
+      scaled.scale = .residual
+      return try scaled.table()
     }
   }
 
-  private func copyWithoutCosines(_ layer: Int, from: URL, to: URL) throws {
+  private func copyVersion1(_ layer: Int, from: URL, to: URL) throws {
     let source = try HDF5Reader(CalibrationLayer.url(layer, in: from))
     let target = try HDF5Writer(CalibrationLayer.url(layer, in: to))
     try target.writeAttribute("assay.calibration", "format")
     try target.writeAttribute("1.0.0", "format_version")
-    for name in source.datasets() where !name.hasSuffix("cosine_sum") {
+    for name in source.datasets()
+    where !name.hasSuffix("cosine_sum") && !name.hasSuffix("inverse_residual_energy") {
       let shape = try source.shape(of: name)
       switch try source.elementName(of: name) {
       case "f32": try target.write(try source.read(name) as [Float], to: name, shape: shape)

@@ -112,6 +112,31 @@ struct SensitivityValueTests {
     #expect(abs(try #require(mse) * Double(3 * 64 * 96) / squares - 1) < 1e-5)
   }
 
+  @Test("scale residual divides by the harmonic mean of the squared length of the residual stream")
+  func residualScale() throws {
+    var measurement = measurement()
+    measurement.scale = .none
+    let plain = try measurement.table()
+    measurement.scale = .residual
+    let scaled = try measurement.table()
+    let pass = try ForwardPass(
+      [Array(model.tokens.prefix(100))], source: model.checkpoint, precision: .f32)
+    for layer in 0..<2 {
+      try pass.runLayer(layer, tap: nil)
+      let stream = pass.states
+      let inverse = (0..<100).reduce(0.0) { sum, row in
+        sum + 1 / (0..<stream.columns).reduce(0.0) { $0 + pow(Double(stream[row, $1]), 2) }
+      }
+      for (unit, other) in zip(scaled.units, plain.units) where unit.layer == layer {
+        for (level, before) in zip(unit.levels, other.levels) {
+          try expectEqual(
+            level.loss, try #require(before.loss) * inverse / 100, "\(unit.id)")
+          #expect(level.sensitivities == before.sensitivities)
+        }
+      }
+    }
+  }
+
   @Test("factors are (n/N)^α · mean(w)^β; scale none leaves the loss as it is")
   func factors() throws {
     var measurement = measurement()

@@ -133,7 +133,8 @@ extension ParameterGroup {
       "Whose rounding error the losses are made of."),
     ParameterField(
       "scale", .choice(ExpertMeasurement.Scale.allCases.map(\.rawValue)), .defaulting("relative"),
-      "What makes losses of layers comparable; gradient: what the model's loss loses by the error of "
+      "What makes losses of layers comparable: the energy of the MoE's output (relative) or of the "
+        + "residual stream behind it (residual); gradient: what the model's loss loses by the error of "
         + "an expert's output, to second order."),
     ParameterField(
       "factors", .group(factors), .defaulting([:]),

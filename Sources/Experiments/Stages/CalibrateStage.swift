@@ -8,7 +8,7 @@ import Tensors
 /// model + corpus → expert statistics and Hessians, one HDF5 file a layer.
 public struct CalibrateStage: Sendable {
   public static let name = "calibrate"
-  static let epoch = 1
+  static let epoch = 2
 
   /// A text and its share of the sequences.
   public struct Corpus: Sendable {

@@ -50,7 +50,10 @@ struct MeasureCommand: ParsableCommand {
   @Option(help: "Whose rounding error makes the losses: rtn or gptq.")
   var error = WeightError.rtn
 
-  @Option(help: "What makes losses of layers comparable: relative, none, or gradient.")
+  @Option(
+    help:
+      "What makes losses of layers comparable: relative (energy of the MoE's output), residual (of the stream behind it), none, or gradient."
+  )
   var scale = ExpertMeasurement.Scale.relative
 
   @Option(help: "α of (n/N)^α on the base loss.")
