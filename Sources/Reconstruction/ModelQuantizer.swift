@@ -11,7 +11,7 @@ public struct ModelQuantizer: Sendable {
   let method: QuantizationMethod
   let level: @Sendable (LinearModule) throws -> ModuleLevel
   /// Folder with the calibration's layer files; nil if the method reads none, or a stream.
-  private let calibration: URL?
+  let calibration: URL?
   let stream: QuantizedStream?
   private let fisher: (@Sendable (LinearModule) throws -> Matrix)?
   let recovery: URL?
@@ -19,7 +19,7 @@ public struct ModelQuantizer: Sendable {
   /// - Parameters:
   ///   - checkpoint: What is quantized.
   ///   - method: Base quantizer and grid.
-  ///   - calibration: Folder of layer files; not read with a stream.
+  ///   - calibration: Folder of layer files; with a stream read by OmniQuant alone, for ranks of neurons.
   ///   - stream: If given, Hessians are taken of the quantized stream; what OmniQuant learns from.
   ///   - fisher: The Fisher diagonal of a module, shape of its weights; needed if the method reads it.
   ///   - recovery: Where OmniQuant keeps what finished layers have learned; nil: nowhere.
@@ -135,7 +135,6 @@ public struct ModelQuantizer: Sendable {
       case .bits(let bits): try check(bits: bits)
       case .slices(let split):
         if method.axis == .adaptive { throw MethodError.axisOfSlices(unit: module.unit ?? "") }
-        if method.learns { throw MethodError.learningOfSlices(unit: module.unit ?? "") }
         for slice in split.slices { try check(bits: slice.bits) }
       }
     }

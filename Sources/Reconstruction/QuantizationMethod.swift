@@ -120,7 +120,6 @@ public enum MethodError: Error, Equatable, CustomStringConvertible {
   case axisOfSlices(unit: String)
   case sensitiveWithoutImportance(fraction: Double)
   case learningWithForms
-  case learningOfSlices(unit: String)
 
   public var description: String {
     switch self {
@@ -133,9 +132,6 @@ public enum MethodError: Error, Equatable, CustomStringConvertible {
         + "bits, or leave the axis at output-channel."
     case .learningWithForms:
       "OmniQuant learns the clipping of plain grids; leave outliers and the adaptive axis out."
-    case .learningOfSlices(let unit):
-      "\(unit) gets neurons of several bit-widths, whose clipping is not learned; plan whole bits for "
-        + "experts or projections."
     case .sensitiveWithoutImportance(let fraction):
       "A share of \(fraction) sensitive values needs an importance; name fisher or hessian, or set the "
         + "share to 0."

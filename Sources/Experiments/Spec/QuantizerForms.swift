@@ -127,17 +127,10 @@ extension PointParameters {
       let key =
         switch error {
         case .sensitiveWithoutImportance: "importance"
-        case .learningWithForms, .learningOfSlices: "method"
+        case .learningWithForms: "method"
         default: "axis"
         }
       throw SpecError(.invalid("\(error)"), at: pointer.appending(key))
-    }
-    if method.learns, allocation.ranksNeurons {
-      throw SpecError(
-        .invalid(
-          "OmniQuant learns the clipping of modules with the same bits throughout; leave half levels, "
-            + "mixes and neurons out."),
-        at: pointer.appending("method"))
     }
     if method.learns, allocation.fitness == .measured {
       throw SpecError(

@@ -62,6 +62,7 @@ public struct QuantizeStage: Sendable {
       if !method.learns { parameters["hessianStream"] = "quantized" }
       parameters["calibration"] = .object(stream.parameters)
       inputs.merge(stream.textInputs) { $1 }
+      if method.learns, ranksNeurons { inputs["calibration"] = .stage(CalibrateStage.name) }
     } else if method.readsCalibration || ranksNeurons {
       inputs["calibration"] = .stage(CalibrateStage.name)
     }
@@ -91,7 +92,8 @@ public struct QuantizeStage: Sendable {
   ) throws -> [ModuleReport] {
     let checkpoint = try Checkpoint(model)
     let plan = try ModulePlan(url, for: checkpoint.configuration)
-    guard !plan.hasSlices || calibration != nil || stream != nil else {
+    let ranks = calibration != nil || stream != nil && !method.learns
+    guard !plan.hasSlices || ranks else {
       throw QuantizeStageError.unusablePlan(
         path: url.path,
         reason: "it names slices of ranked neurons; give the calibration that ranked them.")
@@ -167,11 +169,14 @@ extension QuantizeStage {
 
 extension OmniQuantOptions {
   fileprivate var json: JSONValue {
-    [
-      "epochs": JSONValue(epochs), "clippingRate": JSONValue(clippingRate),
-      "scalingRate": JSONValue(scalingRate), "batch": JSONValue(batch),
-      "augmented": JSONValue(augmented), "equivalent": JSONValue(equivalent),
-    ]
+    var object = JSONObject([
+      ("epochs", JSONValue(epochs)), ("clippingRate", JSONValue(clippingRate)),
+      ("scalingRate", JSONValue(scalingRate)), ("batch", JSONValue(batch)),
+      ("augmented", JSONValue(augmented)), ("equivalent", JSONValue(equivalent)),
+    ])
+    // 1: scales of MLPs that no token came to went on moving.
+    if equivalent { object["scalesRevision"] = 2 }
+    return .object(object)
   }
 }
 

@@ -25,7 +25,8 @@ struct QuantizeCommand: ParsableCommand {
       groups are of inputs or of outputs, and `assay inspect --show axes` prints the decisions.
 
       omniquant learns how far the range of each group is clipped, layer by layer, from windows of
-      --text (AdamW on the distance of the layer's output to that in full precision).
+      --text (AdamW on the distance of the layer's output to that in full precision). Where plans give
+      neurons of an expert different bits it takes their ranks from --calibration.
 
       Examples:
         assay quantize models/olmoe --plan plan.json --method omniquant --epochs 20 \\
