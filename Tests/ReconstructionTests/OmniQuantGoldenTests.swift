@@ -140,7 +140,9 @@ struct OmniQuantGolden {
 
   func numbers(_ name: String) throws -> [Double] {
     try file.withBytes(of: name) { bytes in
-      (0..<bytes.count / 8).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Double.self) }
+      (0..<bytes.count / 4).map {
+        Double(bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self))
+      }
     }
   }
 

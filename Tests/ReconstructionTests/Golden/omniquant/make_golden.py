@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """OmniQuant on a tiny random Mixtral, written down from the paper in PyTorch and double precision.
 
-Writes beside itself config.json and model.safetensors (F32), and CASE.safetensors for each of CASES:
+Computes in f64 and writes beside itself config.json and model.safetensors (F32), and CASE.safetensors for each of CASES:
 
-    losses.L           f64 [epochs * sequences]   loss of every step of layer L, before the step
-    upper/TENSOR       f64 [rows, groups]         gamma, and beta below, after the last step
-    lower/TENSOR       f64 [rows, groups]
+    losses.L           f32 [epochs * sequences]   loss of every step of layer L, before the step
+    upper/TENSOR       f32 [rows, groups]         gamma, and beta below, after the last step
+    lower/TENSOR       f32 [rows, groups]
     codes/TENSOR       u8  [rows, columns]        what the weights are rounded to then
-    inputs.L           f64 [hidden]               c, and s below, where the case has scales
-    neurons.L.E        f64 [width]
+    inputs.L           f32 [hidden]               c, and s below, where the case has scales
+    neurons.L.E        f32 [width]
 
 The method (Shao et al. 2024, arXiv:2308.13137; defaults of its code): block by block, AdamW without decay, one
 sequence a step, loss = MSE(full-precision block on full-precision stream, quantized block on quantized stream) and,
@@ -236,7 +236,8 @@ if __name__ == "__main__":
     model, tokens = make_model()
     for name, case in CASES.items():
         golden = run(case, model, tokens)
-        save_file({key: value.contiguous() for key, value in golden.items()}, HERE / f"{name}.safetensors")
+        stored = {key: value.float() if value.is_floating_point() else value for key, value in golden.items()}
+        save_file({key: value.contiguous() for key, value in stored.items()}, HERE / f"{name}.safetensors")
         for index in range(LAYERS):
             losses = golden[f"losses.{index}"]
             print(name, index, losses[: len(LENGTHS)].mean().item(), losses[-len(LENGTHS) :].mean().item())
