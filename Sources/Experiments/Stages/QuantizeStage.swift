@@ -18,6 +18,8 @@ public struct QuantizeStage: Sendable {
   public var attentionBits: Int
   /// If given, Hessians are taken of the quantized stream of this calibration's sample.
   public var stream: CalibrateStage?
+  /// If given, axes are judged on the windows of this calibration.
+  public var axisSample: CalibrateStage?
   /// Folder of gradients, for methods that read the Fisher diagonal.
   public var gradients: URL?
   /// Whether plans have half levels, mixes or slices, whose neurons calibration ranks.
@@ -65,6 +67,10 @@ public struct QuantizeStage: Sendable {
       if method.learns, ranksNeurons { inputs["calibration"] = .stage(CalibrateStage.name) }
     } else if method.readsCalibration || ranksNeurons {
       inputs["calibration"] = .stage(CalibrateStage.name)
+    }
+    if method.judgesBlocks, let axisSample {
+      parameters["axisSample"] = .object(axisSample.parameters)
+      inputs.merge(axisSample.textInputs) { $1 }
     }
     if method.readsFisher { inputs["gradients"] = .stage(GradientStage.name) }
     return Stage(
@@ -135,7 +141,8 @@ public struct QuantizeStage: Sendable {
     }
     let reports = try ModelQuantizer(
       checkpoint, method: method, calibration: calibration, stream: quantizedStream,
-      fisher: fisher, recovery: context.recovery, level: level
+      fisher: fisher, recovery: context.recovery,
+      axisSample: try axisSample?.sample(ModelFolder(model).tokenizer()).0, level: level
     ).write(to: context.directory) {
       context.progress(Double($0) / Double($1), "layer \($0) of \($1)")
     }

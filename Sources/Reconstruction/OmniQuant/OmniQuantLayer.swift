@@ -104,7 +104,7 @@ struct OmniQuantLayer {
   func quantized() throws -> some WeightSource {
     let effective = try modules.map { try $0.effective(moduleScales($0)) }
     return ReplacedWeights(
-      checkpoint: checkpoint,
+      checkpoint,
       replaced: Dictionary(
         uniqueKeysWithValues: zip(modules.map(\.module.tensor), effective)))
   }
@@ -210,22 +210,4 @@ extension Matrix {
       rows: range.count, columns: columns,
       storage: Array(storage[range.lowerBound * columns..<range.upperBound * columns]))
   }
-}
-
-/// A checkpoint with some matrices in place of its own.
-private struct ReplacedWeights: WeightSource {
-  let checkpoint: Checkpoint
-  let replaced: [String: Matrix]
-
-  var configuration: ModelConfiguration { checkpoint.configuration }
-
-  func matrix(_ name: String, rows: Int, columns: Int) throws -> Matrix {
-    try replaced[name] ?? checkpoint.matrix(name, rows: rows, columns: columns)
-  }
-
-  func vector(_ name: String, count: Int) throws -> [Float] {
-    try checkpoint.vector(name, count: count)
-  }
-
-  func releasePages(of name: String) {}
 }
