@@ -102,7 +102,7 @@ let package = Package(
     .testTarget(name: "SensitivityTests", dependencies: ["Sensitivity"]),
     .testTarget(
       name: "ReconstructionTests", dependencies: ["Reconstruction"],
-      exclude: ["load_with_transformers.py"]),
+      exclude: ["Golden", "load_with_transformers.py"]),
     .testTarget(
       name: "EvaluationTests", dependencies: ["Evaluation"],
       exclude: ["Golden", "open_items_with_h5py.py"]),

@@ -17,6 +17,29 @@ public protocol WeightSource: Sendable {
 
 extension Checkpoint: WeightSource {}
 
+/// A checkpoint with some matrices in place of its own.
+public struct ReplacedWeights: WeightSource {
+  public let checkpoint: Checkpoint
+  /// By the name of the tensor.
+  public let replaced: [String: Matrix]
+
+  public init(_ checkpoint: Checkpoint, replaced: [String: Matrix]) {
+    (self.checkpoint, self.replaced) = (checkpoint, replaced)
+  }
+
+  public var configuration: ModelConfiguration { checkpoint.configuration }
+
+  public func matrix(_ name: String, rows: Int, columns: Int) throws -> Matrix {
+    try replaced[name] ?? checkpoint.matrix(name, rows: rows, columns: columns)
+  }
+
+  public func vector(_ name: String, count: Int) throws -> [Float] {
+    try checkpoint.vector(name, count: count)
+  }
+
+  public func releasePages(of name: String) { checkpoint.releasePages(of: name) }
+}
+
 extension WeightSource {
   public func executedForm(of name: String) throws -> StoredMatrix? { nil }
 }

@@ -63,7 +63,7 @@ public struct NeuronOrder: Sendable, Equatable {
   }
 
   /// The rows at some positions, shape `[positions, columns]`.
-  func rows(of matrix: Matrix, at positions: Range<Int>) -> Matrix {
+  public func rows(of matrix: Matrix, at positions: Range<Int>) -> Matrix {
     precondition(matrix.rows == count, "\(matrix.rows) rows for \(count) neurons")
     var storage: [Float] = []
     storage.reserveCapacity(positions.count * matrix.columns)
@@ -74,7 +74,7 @@ public struct NeuronOrder: Sendable, Equatable {
   }
 
   /// The columns at some positions, shape `[rows, positions]`.
-  func columns(of matrix: Matrix, at positions: Range<Int>) -> Matrix {
+  public func columns(of matrix: Matrix, at positions: Range<Int>) -> Matrix {
     precondition(matrix.columns == count, "\(matrix.columns) columns for \(count) neurons")
     var storage: [Float] = []
     storage.reserveCapacity(positions.count * matrix.rows)

@@ -8,6 +8,8 @@ struct LayerInformation {
   let statistics: CalibrationLayer?
   /// The Fisher diagonal of a module; nil if there is none.
   let fisher: (@Sendable (LinearModule) throws -> Matrix)?
+  /// nil unless axes are judged at outputs of blocks.
+  var blockErrors: BlockErrors?
 
   /// What an error of a module's weights costs.
   ///

@@ -11,23 +11,26 @@ public struct ModelQuantizer: Sendable {
   let method: QuantizationMethod
   let level: @Sendable (LinearModule) throws -> ModuleLevel
   /// Folder with the calibration's layer files; nil if the method reads none, or a stream.
-  private let calibration: URL?
+  let calibration: URL?
   let stream: QuantizedStream?
   private let fisher: (@Sendable (LinearModule) throws -> Matrix)?
   let recovery: URL?
+  private let axisSample: CalibrationSample?
 
   /// - Parameters:
   ///   - checkpoint: What is quantized.
   ///   - method: Base quantizer and grid.
-  ///   - calibration: Folder of layer files; not read with a stream.
+  ///   - calibration: Folder of layer files; with a stream read by OmniQuant alone, for ranks of neurons.
   ///   - stream: If given, Hessians are taken of the quantized stream; what OmniQuant learns from.
   ///   - fisher: The Fisher diagonal of a module, shape of its weights; needed if the method reads it.
   ///   - recovery: Where OmniQuant keeps what finished layers have learned; nil: nowhere.
+  ///   - axisSample: What the axis adadim is judged on; needed with it.
   ///   - level: Of each module; slices are the same for the three of an expert.
   public init(
     _ checkpoint: Checkpoint, method: QuantizationMethod, calibration: URL?,
     stream: QuantizedStream? = nil,
     fisher: (@Sendable (LinearModule) throws -> Matrix)? = nil, recovery: URL? = nil,
+    axisSample: CalibrationSample? = nil,
     level: @escaping @Sendable (LinearModule) throws -> ModuleLevel
   ) {
     precondition(
@@ -37,6 +40,7 @@ public struct ModelQuantizer: Sendable {
     precondition(!method.learns || stream != nil, "OmniQuant learns from a sample")
     self.fisher = fisher
     self.recovery = recovery
+    self.axisSample = axisSample
     self.checkpoint = checkpoint
     self.method = method
     self.calibration = calibration
@@ -78,13 +82,17 @@ public struct ModelQuantizer: Sendable {
     }
     let learning = try learning()
     let pass = try learning == nil ? stream.map(self.pass) : nil
+    let judged = try axisPass()
     for layer in 0..<configuration.layerCount {
       if let learning {
         for tensor in try learn(layer, learning, put) { try spool.put(tensor) }
       } else {
         var quantized: [String: QuantizedWeight] = [:]
         let statistics = try statistics(layer: layer, pass, in: directory)
-        try quantize(layer: layer, statistics) { module, weight, report in
+        let information = LayerInformation(
+          statistics: statistics, fisher: fisher,
+          blockErrors: try judged.map { try blockErrors(layer, $0) })
+        try quantize(layer: layer, information) { module, weight, report in
           if pass != nil { quantized[module.tensor] = weight }
           try put(module, weight, report)
         }
@@ -122,6 +130,17 @@ public struct ModelQuantizer: Sendable {
       stream.sample.sequences, source: checkpoint, precision: stream.precision)
   }
 
+  private func axisPass() throws -> ForwardPass? {
+    guard method.judgesBlocks else { return nil }
+    guard let axisSample else { throw MethodError.axisWithoutSample }
+    return try ForwardPass(axisSample.sequences, source: checkpoint, precision: .f32)
+  }
+
+  private func blockErrors(_ layer: Int, _ pass: ForwardPass) throws -> BlockErrors {
+    try BlockErrors(
+      layer, of: pass, lengths: axisSample?.sequences.map(\.count) ?? [], checkpoint: checkpoint)
+  }
+
   private var modules: [LinearModule] {
     let configuration = checkpoint.configuration
     return (0..<configuration.layerCount).flatMap { configuration.linearModules(layer: $0) }
@@ -134,8 +153,7 @@ public struct ModelQuantizer: Sendable {
       switch try level(module) {
       case .bits(let bits): try check(bits: bits)
       case .slices(let split):
-        if method.axis == .adaptive { throw MethodError.axisOfSlices(unit: module.unit ?? "") }
-        if method.learns { throw MethodError.learningOfSlices(unit: module.unit ?? "") }
+        if method.axis != .outputChannel { throw MethodError.axisOfSlices(unit: module.unit ?? "") }
         for slice in split.slices { try check(bits: slice.bits) }
       }
     }
@@ -165,10 +183,10 @@ public struct ModelQuantizer: Sendable {
   }
 
   private func quantize(
-    layer: Int, _ statistics: CalibrationLayer?,
+    layer: Int, _ information: LayerInformation,
     put: (LinearModule, QuantizedWeight, ModuleReport) throws -> Void
   ) throws {
-    let information = LayerInformation(statistics: statistics, fisher: fisher)
+    let statistics = information.statistics
     // Modules that read the same input follow each other and share one factorization.
     var factor: (site: InputSite, factor: SharedFactor)?
     for module in checkpoint.configuration.linearModules(layer: layer) {

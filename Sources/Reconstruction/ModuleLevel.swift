@@ -4,6 +4,14 @@ public enum ModuleLevel: Sendable, Equatable {
   case bits(Int)
   /// The neurons of its expert in slices; the same for gate, up and down.
   case slices(NeuronSplit)
+
+  /// Mean over the weights.
+  var meanBits: Double {
+    switch self {
+    case .bits(let bits): Double(bits)
+    case .slices(let split): split.meanBits
+    }
+  }
 }
 
 /// Neurons of an expert by rank, cut into slices of different bits (DECISIONS: Half levels, Neuron

@@ -47,6 +47,9 @@ public struct QuantizationMethod: Sendable, Equatable {
   /// Whether layers learn from a sample of tokens.
   public var learns: Bool { if case .omniQuant = solver { true } else { false } }
 
+  /// Whether axes are chosen by what tokens of a sample lose.
+  public var judgesBlocks: Bool { axis == .adaDim }
+
   /// Whether modules are quantized with the Fisher diagonal.
   public var readsFisher: Bool { readsImportance && importance == .fisher }
 
@@ -66,8 +69,8 @@ public struct QuantizationMethod: Sendable, Equatable {
   ///
   /// - Throws: ``MethodError``.
   public func check() throws(MethodError) {
-    if learns, axis == .adaptive || outliers != nil { throw .learningWithForms }
-    if axis == .adaptive {
+    if learns, axis != .outputChannel || outliers != nil { throw .learningWithForms }
+    if axis != .outputChannel {
       if case .codebooks = solver { throw .axisOfCodebooks }
       guard outliers == nil else { throw .axisWithOutliers }
     }
@@ -95,12 +98,13 @@ public struct CodebookOptions: Sendable, Equatable {
 /// Which side of each matrix has groups.
 public enum AxisChoice: String, Codable, Sendable, CaseIterable {
   case outputChannel = "output-channel"
-  /// Matrix by matrix, where rounding to nearest changes its output less: AdaDim.
-  ///
-  /// Every matrix is judged at its own output, tr(Δ S Δᵀ) / n. AdaDim judges o and down so; q, k, v it
-  /// judges at the output of attention and gate, up at that of the MLP, which needs a forward pass for
-  /// each axis and matrix.
+  /// Matrix by matrix, where rounding to nearest changes its own output less: tr(Δ S Δᵀ) / n, which
+  /// calibration tells without a token. AdaDim judges o and down so, the others further on.
   case adaptive
+  /// As published: q, k and v judged at the output of attention, gate and up at that of their MLP,
+  /// which takes a pass through the block for each matrix and axis. Of experts all three are judged at
+  /// the output as it is weighted by the router.
+  case adaDim = "adadim"
 }
 
 /// Where the worth of a weight comes from.
@@ -120,7 +124,7 @@ public enum MethodError: Error, Equatable, CustomStringConvertible {
   case axisOfSlices(unit: String)
   case sensitiveWithoutImportance(fraction: Double)
   case learningWithForms
-  case learningOfSlices(unit: String)
+  case axisWithoutSample
 
   public var description: String {
     switch self {
@@ -133,9 +137,9 @@ public enum MethodError: Error, Equatable, CustomStringConvertible {
         + "bits, or leave the axis at output-channel."
     case .learningWithForms:
       "OmniQuant learns the clipping of plain grids; leave outliers and the adaptive axis out."
-    case .learningOfSlices(let unit):
-      "\(unit) gets neurons of several bit-widths, whose clipping is not learned; plan whole bits for "
-        + "experts or projections."
+    case .axisWithoutSample:
+      "The axis adadim is judged on tokens, and none are at hand; take the axis adaptive, which "
+        + "calibration decides."
     case .sensitiveWithoutImportance(let fraction):
       "A share of \(fraction) sensitive values needs an importance; name fisher or hessian, or set the "
         + "share to 0."

@@ -23,16 +23,14 @@ struct SlicedBlock {
   /// - Returns: One for each module.
   /// - Throws: ``QuantizationError``, and what reading weights and statistics throws.
   func outcomes(from checkpoint: Checkpoint) throws -> [ModelQuantizer.Outcome] {
-    let matrices = try modules.map {
-      try checkpoint.matrix($0.tensor, rows: $0.rows, columns: $0.columns)
-    }
-    let weights = GatedWeights(gate: matrices[0], up: matrices[1], down: matrices[2])
+    let weights = try weights(in: checkpoint)
+    let matrices = [weights.gate, weights.up, weights.down]
     let order = try order(of: weights)
     let (outliers, details) = try outliers(in: matrices)
     switch method.solver {
     case .codebooks(let options): return try coded(matrices, order, options, outliers, details)
     case .roundToNearest: return try rounded(weights, order, outliers, details)
-    case .omniQuant: throw MethodError.learningOfSlices(unit: modules[0].unit ?? "")
+    case .omniQuant: preconditionFailure("layers learn as wholes")
     case .gptq(let options, let minimumTokens, let weighted):
       guard let statistics else { preconditionFailure("GPTQ without calibration") }
       let tokens = try modules.map { try statistics.tokens(at: $0.input) }
@@ -50,6 +48,14 @@ struct SlicedBlock {
       return outcomes(
         solved.expert, solved.sparse, solved.outcomes, details, tokens: tokens)
     }
+  }
+
+  /// Gate, up and down as the checkpoint has them.
+  func weights(in checkpoint: Checkpoint) throws -> GatedWeights {
+    let matrices = try modules.map {
+      try checkpoint.matrix($0.tensor, rows: $0.rows, columns: $0.columns)
+    }
+    return GatedWeights(gate: matrices[0], up: matrices[1], down: matrices[2])
   }
 
   private func rounded(
@@ -105,7 +111,8 @@ struct SlicedBlock {
     return (method.outliers == nil ? nil : outliers, details)
   }
 
-  private func order(of weights: GatedWeights) throws -> NeuronOrder {
+  /// Neurons by rank; in their places where there is nothing to rank.
+  func order(of weights: GatedWeights) throws -> NeuronOrder {
     guard let statistics, split.slices.count > 1 else { return .identity(weights.neurons) }
     let sites = try [modules[0], modules[2]].map { module in
       GatedMoments.Site(

@@ -95,7 +95,12 @@ struct WholeModule {
 
   /// nil unless the method chooses; the output channel where no token came by.
   private func axis(_ grid: AffineGrid) throws -> AxisDecision? {
-    guard method.axis == .adaptive else { return nil }
+    guard method.axis != .outputChannel else { return nil }
+    if let errors = information.blockErrors {
+      return try AdaptiveAxis.decide(module: module.tensor, weights: weights, grid: grid) {
+        try errors.error(of: module, with: $0)
+      }
+    }
     guard let moments = try information.moments(of: module) else {
       return AxisDecision(
         module: module.tensor, outputChannelError: 0, inputChannelError: 0)

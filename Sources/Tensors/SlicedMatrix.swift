@@ -27,21 +27,33 @@ public struct Slices<Part: QuantizedMatrix>: QuantizedMatrix {
 
   /// The weights with every neuron in its place, shape `[rows, columns]`; exact.
   public func dequantized() -> Matrix {
-    var result = Matrix(rows: rows, columns: columns)
+    Matrix(joining: slices.map { $0.dequantized() }, along: axis, order: order)
+  }
+}
+
+extension Matrix {
+  /// Parts of an expert's matrix side by side, with every neuron in its place.
+  ///
+  /// - Parameters:
+  ///   - parts: Slices of neurons.
+  ///   - axis: Where neurons are.
+  ///   - order: The neuron at each position, counted through the parts.
+  public init(joining parts: [Matrix], along axis: NeuronAxis, order: [Int]) {
+    let (rows, columns) = (parts.first?.rows ?? 0, parts.first?.columns ?? 0)
+    self.init(
+      rows: axis == .rows ? order.count : rows, columns: axis == .columns ? order.count : columns)
     var start = 0
-    for slice in slices {
-      let values = slice.dequantized()
-      for row in 0..<values.rows {
-        for column in 0..<values.columns {
+    for part in parts {
+      for row in 0..<part.rows {
+        for column in 0..<part.columns {
           switch axis {
-          case .rows: result[order[start + row], column] = values[row, column]
-          case .columns: result[row, order[start + column]] = values[row, column]
+          case .rows: self[order[start + row], column] = part[row, column]
+          case .columns: self[row, order[start + column]] = part[row, column]
           }
         }
       }
-      start += axis == .rows ? slice.rows : slice.columns
+      start += axis == .rows ? part.rows : part.columns
     }
-    return result
   }
 }
 

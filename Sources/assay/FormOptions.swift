@@ -15,7 +15,11 @@ struct FormOptions: ParsableArguments {
   @Option(help: "r, in the place of a share: |w| beyond max(|Q1 - r IQR|, |Q3 + r IQR|).")
   var quartiles: Double?
 
-  @Option(help: "rtn, gptq: groups of each matrix: output-channel, or adaptive (AdaDim).")
+  @Option(
+    help: """
+      rtn, gptq: groups of each matrix: output-channel; adaptive, by what its own output loses; or \
+      adadim, by what its block's output loses on windows of --text, as AdaDim has it.
+      """)
   var axis = AxisChoice.outputChannel
 
   @Option(

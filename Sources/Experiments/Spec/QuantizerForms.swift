@@ -106,7 +106,8 @@ extension ParameterGroup {
       "Weights kept in a sparse part; {} is 0.05 % sensitive values and 0.4 % range outliers."),
     ParameterField(
       "axis", .choice(AxisChoice.allCases.map(\.rawValue)), .optional,
-      "adaptive: groups of inputs or of outputs, matrix by matrix (AdaDim); else output-channel."),
+      "adaptive: groups of inputs or of outputs, matrix by matrix, by its own output; adadim: by that of "
+        + "its block, as published; else output-channel."),
     ParameterField(
       "importance", .choice(ImportanceSource.allCases.map(\.rawValue)), .optional,
       "What an error of a weight costs, for codebooks and sensitive values; fisher if left out."),
@@ -127,17 +128,10 @@ extension PointParameters {
       let key =
         switch error {
         case .sensitiveWithoutImportance: "importance"
-        case .learningWithForms, .learningOfSlices: "method"
+        case .learningWithForms: "method"
         default: "axis"
         }
       throw SpecError(.invalid("\(error)"), at: pointer.appending(key))
-    }
-    if method.learns, allocation.ranksNeurons {
-      throw SpecError(
-        .invalid(
-          "OmniQuant learns the clipping of modules with the same bits throughout; leave half levels, "
-            + "mixes and neurons out."),
-        at: pointer.appending("method"))
     }
     if method.learns, allocation.fitness == .measured {
       throw SpecError(
@@ -146,14 +140,15 @@ extension PointParameters {
             + "search with rtn or gptq."),
         at: pointer.appending("method"))
     }
-    if method.axis == .adaptive, allocation.ranksNeurons {
+    if method.axis != .outputChannel, allocation.ranksNeurons {
       throw SpecError(
         .invalid(
           "An adaptive axis is of matrices with the same bits throughout; leave half levels, mixes "
             + "and neurons out."),
         at: pointer.appending("axis"))
     }
-    if quantizer.method == .squeezellm || method.outliers != nil || method.axis == .adaptive,
+    if quantizer.method == .squeezellm || method.outliers != nil
+      || method.axis != .outputChannel,
       budget?.total?.ledger == "with-metadata"
     {
       throw SpecError(

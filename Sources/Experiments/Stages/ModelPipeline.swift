@@ -56,10 +56,11 @@ public struct ModelPipeline: Pipeline {
       measure.readsGradients = allocation.gradientOptions != nil
       stages.append(try measure.stage(readsCalibration: readsCalibration))
     }
-    let quantize = QuantizeStage(
+    var quantize = QuantizeStage(
       model: model, method: method, attentionBits: try budget.attentionBits(),
       stream: quantizer.hessianStream == .quantized || method.learns ? calibrate : nil,
       ranksNeurons: allocation.ranksNeurons)
+    if method.judgesBlocks { quantize.axisSample = calibrate }
     let options = allocation.allocateOptions(budget.bounds)
     var allocate = AllocateStage(
       options: options,
@@ -135,7 +136,9 @@ extension PointParameters {
 extension PointParameters {
   /// Whether any stage of this point draws windows of the calibration's text.
   var drawsCalibration: Bool {
-    readsCalibration || gradientOptions != nil || quantizer?.quantizationMethod.learns ?? false
+    let method = quantizer?.quantizationMethod
+    return readsCalibration || gradientOptions != nil || method?.learns ?? false
+      || method?.judgesBlocks ?? false
   }
 
   /// What stages need of the gradient; nil if nothing.

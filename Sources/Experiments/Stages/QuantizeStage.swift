@@ -18,6 +18,8 @@ public struct QuantizeStage: Sendable {
   public var attentionBits: Int
   /// If given, Hessians are taken of the quantized stream of this calibration's sample.
   public var stream: CalibrateStage?
+  /// If given, axes are judged on the windows of this calibration.
+  public var axisSample: CalibrateStage?
   /// Folder of gradients, for methods that read the Fisher diagonal.
   public var gradients: URL?
   /// Whether plans have half levels, mixes or slices, whose neurons calibration ranks.
@@ -62,8 +64,13 @@ public struct QuantizeStage: Sendable {
       if !method.learns { parameters["hessianStream"] = "quantized" }
       parameters["calibration"] = .object(stream.parameters)
       inputs.merge(stream.textInputs) { $1 }
+      if method.learns, ranksNeurons { inputs["calibration"] = .stage(CalibrateStage.name) }
     } else if method.readsCalibration || ranksNeurons {
       inputs["calibration"] = .stage(CalibrateStage.name)
+    }
+    if method.judgesBlocks, let axisSample {
+      parameters["axisSample"] = .object(axisSample.parameters)
+      inputs.merge(axisSample.textInputs) { $1 }
     }
     if method.readsFisher { inputs["gradients"] = .stage(GradientStage.name) }
     return Stage(
@@ -91,7 +98,8 @@ public struct QuantizeStage: Sendable {
   ) throws -> [ModuleReport] {
     let checkpoint = try Checkpoint(model)
     let plan = try ModulePlan(url, for: checkpoint.configuration)
-    guard !plan.hasSlices || calibration != nil || stream != nil else {
+    let ranks = calibration != nil || stream != nil && !method.learns
+    guard !plan.hasSlices || ranks else {
       throw QuantizeStageError.unusablePlan(
         path: url.path,
         reason: "it names slices of ranked neurons; give the calibration that ranked them.")
@@ -133,7 +141,8 @@ public struct QuantizeStage: Sendable {
     }
     let reports = try ModelQuantizer(
       checkpoint, method: method, calibration: calibration, stream: quantizedStream,
-      fisher: fisher, recovery: context.recovery, level: level
+      fisher: fisher, recovery: context.recovery,
+      axisSample: try axisSample?.sample(ModelFolder(model).tokenizer()).0, level: level
     ).write(to: context.directory) {
       context.progress(Double($0) / Double($1), "layer \($0) of \($1)")
     }
@@ -167,11 +176,14 @@ extension QuantizeStage {
 
 extension OmniQuantOptions {
   fileprivate var json: JSONValue {
-    [
-      "epochs": JSONValue(epochs), "clippingRate": JSONValue(clippingRate),
-      "scalingRate": JSONValue(scalingRate), "batch": JSONValue(batch),
-      "augmented": JSONValue(augmented), "equivalent": JSONValue(equivalent),
-    ]
+    var object = JSONObject([
+      ("epochs", JSONValue(epochs)), ("clippingRate", JSONValue(clippingRate)),
+      ("scalingRate", JSONValue(scalingRate)), ("batch", JSONValue(batch)),
+      ("augmented", JSONValue(augmented)), ("equivalent", JSONValue(equivalent)),
+    ])
+    // 1: scales of MLPs that no token came to went on moving.
+    if equivalent { object["scalesRevision"] = 2 }
+    return .object(object)
   }
 }
 

@@ -58,7 +58,7 @@ extension ModelPipeline {
       "rtn-fallbacks", "uncovered-experts", "singular-hessians", "damping-escalations",
     ]
     if methods.contains(where: \.readsImportance) { counts.insert("uninformed-modules") }
-    if methods.contains(where: { $0.axis == .adaptive }) {
+    if methods.contains(where: { $0.axis != .outputChannel }) {
       counts.insert("input-channel-modules")
     }
     return ResultNames(

@@ -80,6 +80,16 @@ public struct DifferentiableLayer {
       feedForwardOutput: added, output: output)
   }
 
+  /// What attention adds to the residual stream.
+  ///
+  /// - Parameters:
+  ///   - x: Residual stream, `[tokens, hidden]`, sequence after sequence.
+  ///   - lengths: Tokens of each sequence.
+  /// - Returns: `[tokens, hidden]`.
+  public func attentionOutput(of x: Matrix, lengths: [Int]) -> Matrix {
+    attention.record(of: attentionNorm.norm.outputs(of: x), lengths: lengths).output
+  }
+
   /// The way back.
   ///
   /// - Parameters:

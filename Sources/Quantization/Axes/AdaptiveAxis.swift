@@ -25,9 +25,9 @@ public enum AdaptiveAxis {
   /// - Complexity: Twice rounding to nearest and rows · columns² multiply-adds.
   public static func decide(
     module: String, weights: Matrix, grid: AffineGrid, moments: SecondMoments
-  ) throws(QuantizationError) -> AxisDecision {
+  ) throws -> AxisDecision {
     guard weights.columns == moments.order else {
-      throw .shapesDiffer(
+      throw QuantizationError.shapesDiffer(
         weights: [weights.rows, weights.columns], hessianOrder: moments.order)
     }
     return try decide(module: module, weights: weights, grid: grid) { quantized in
@@ -43,14 +43,14 @@ public enum AdaptiveAxis {
   ///   - grid: Group size along either axis.
   ///   - error: Of the module with these weights in place of W; called once for each axis.
   /// - Returns: The axis with both errors.
-  /// - Throws: ``QuantizationError``.
+  /// - Throws: ``QuantizationError``, and what `error` throws.
   public static func decide(
-    module: String, weights: Matrix, grid: AffineGrid, error: (Matrix) -> Double
-  ) throws(QuantizationError) -> AxisDecision {
+    module: String, weights: Matrix, grid: AffineGrid, error: (Matrix) throws -> Double
+  ) throws -> AxisDecision {
     var errors: [Double] = []
     for axis in [GroupingAxis.outputChannel, .inputChannel] {
       let rounded = try RoundToNearest.quantize(weights, grid: grid, along: axis)
-      errors.append(error(rounded.dequantized()))
+      errors.append(try error(rounded.dequantized()))
     }
     return AxisDecision(
       module: module, outputChannelError: errors[0], inputChannelError: errors[1])

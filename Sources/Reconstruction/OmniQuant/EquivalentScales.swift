@@ -48,13 +48,14 @@ struct EquivalentScales: Sendable, Codable {
   /// Slopes of all scales.
   struct Slopes {
     var inputs: [Float]
-    var neurons: [[Float]]
+    /// nil for an MLP that no token came to.
+    var neurons: [[Float]?]
   }
 
   var noSlopes: Slopes {
     Slopes(
       inputs: [Float](repeating: 0, count: inputs.count),
-      neurons: neurons.map { [Float](repeating: 0, count: $0.count) })
+      neurons: neurons.map { _ in nil })
   }
 
   /// Adds what a module's slopes say of the scales.
@@ -65,18 +66,23 @@ struct EquivalentScales: Sendable, Codable {
     if projection == .gate || projection == .up {
       for index in inputs.indices { slopes.inputs[index] += found.columns[index] }
     }
-    for index in neurons[block].indices {
-      let scale = neurons[block][index]
-      if projection == .up { slopes.neurons[block][index] -= found.rows[index] / (scale * scale) }
-      if projection == .down { slopes.neurons[block][index] += found.columns[index] }
+    let scales = neurons[block]
+    var sum = slopes.neurons[block] ?? [Float](repeating: 0, count: scales.count)
+    for index in scales.indices {
+      if projection == .up { sum[index] -= found.rows[index] / (scales[index] * scales[index]) }
+      if projection == .down { sum[index] += found.columns[index] }
     }
+    slopes.neurons[block] = sum
   }
 
+  /// Scales of an MLP that no token came to stay, and so do the moments behind them, as PyTorch's
+  /// optimizers leave alone what has no gradient.
   mutating func step(_ slopes: Slopes, _ optimizers: inout [AdamW]) {
     optimizers[0].step(&inputs, slopes.inputs)
     inputs = inputs.map { max($0, Self.least) }
     for block in neurons.indices {
-      optimizers[block + 1].step(&neurons[block], slopes.neurons[block])
+      guard let found = slopes.neurons[block] else { continue }
+      optimizers[block + 1].step(&neurons[block], found)
       neurons[block] = neurons[block].map { max($0, Self.least) }
     }
   }

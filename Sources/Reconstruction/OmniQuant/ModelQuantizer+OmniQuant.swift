@@ -1,3 +1,4 @@
+import Calibration
 import Checkpoints
 import MoEModels
 import Quantization
@@ -23,23 +24,59 @@ extension ModelQuantizer {
     _ layer: Int, _ run: OmniQuantRun,
     _ put: (LinearModule, QuantizedWeight, ModuleReport) throws -> Void
   ) throws -> [TensorPayload] {
-    let trained = try run.layer(
-      layer,
-      grid: { module in
-        guard case .bits(let bits) = try level(module) else {
-          throw MethodError.learningOfSlices(unit: module.unit ?? "")
-        }
-        return try method.grids.grid(bits: bits)
-      }, progress: { _ in })
-    for (module, packed, training) in trained.modules {
-      let weight = QuantizedWeight(.packed(packed))
+    let blocks = try slicedBlocks(layer)
+    let trained = try run.layer(layer, layout: { try layout(of: $0, blocks) }, progress: { _ in })
+    for (module, matrix, training) in trained.modules {
+      let block = blocks[module.tensor]?.block
+      let weight = QuantizedWeight(matrix, orderBeside: block?.modules[0].tensor)
       var report = ModuleReport(
-        module, weight, bits: Double(packed.bits), MixedExpert.Outcome(), ModuleDetails(),
+        module, weight, bits: try level(module).meanBits, MixedExpert.Outcome(), ModuleDetails(),
         tokens: stream.map { $0.sample.sequences.reduce(0) { $0 + $1.count } })
       report.training = training
       try put(module, weight, report)
     }
     return trained.folded
+  }
+
+  /// Experts whose neurons get different bits, with the order of their neurons, by the names of their
+  /// matrices.
+  private func slicedBlocks(
+    _ layer: Int
+  ) throws -> [String: (block: SlicedBlock, order: NeuronOrder)] {
+    let configuration = checkpoint.configuration
+    let experts = configuration.expertCount(ofLayer: layer)
+    var statistics: CalibrationLayer?
+    var result: [String: (block: SlicedBlock, order: NeuronOrder)] = [:]
+    for (_, modules) in configuration.gatedBlocks(layer: layer) {
+      guard case .slices(let split) = try level(modules[0]) else { continue }
+      statistics =
+        try statistics
+        ?? calibration.map {
+          try CalibrationLayer(layer, in: $0, experts: experts)
+        }
+      let block = SlicedBlock(
+        modules: modules, split: split, method: method,
+        information: LayerInformation(statistics: statistics, fisher: nil))
+      let order = try block.order(of: block.weights(in: checkpoint))
+      for module in modules { result[module.tensor] = (block, order) }
+    }
+    return result
+  }
+
+  private func layout(
+    of module: LinearModule, _ blocks: [String: (block: SlicedBlock, order: NeuronOrder)]
+  ) throws -> ClippedLayout {
+    switch try level(module) {
+    case .bits(let bits): return .whole(try method.grids.grid(bits: bits))
+    case .slices(let split):
+      guard let order = blocks[module.tensor]?.order else {
+        preconditionFailure("slices of \(module.tensor), which is of no expert")
+      }
+      return .sliced(
+        try split.slices.map { try method.grids.grid(bits: $0.bits) },
+        neurons: split.slices.map(\.neurons), order: order,
+        along: module.projection == .down ? .columns : .rows)
+    }
   }
 
   /// Names of tensors that keep their precision but not their values.

@@ -23,6 +23,8 @@ struct OmniQuantLayer {
   private(set) var modules: [ClippedModule]
   /// nil without the equivalent transformation.
   private(set) var scales: EquivalentScales?
+  /// Loss of each step, before it.
+  private(set) var losses: [Double] = []
   private let blocks: [GatedBlock]
 
   /// - Parameters:
@@ -30,11 +32,11 @@ struct OmniQuantLayer {
   ///   - checkpoint: Its weights.
   ///   - options: How.
   ///   - maxima: Of the inputs; needed for the equivalent transformation.
-  ///   - grid: Of each module.
+  ///   - layout: Grids of each module.
   /// - Throws: What reading weights throws.
   init(
     _ index: Int, checkpoint: Checkpoint, options: OmniQuantOptions, maxima: InputMaxima?,
-    grid: (LinearModule) throws -> AffineGrid
+    layout: (LinearModule) throws -> ClippedLayout
   ) throws {
     (self.index, self.checkpoint, self.options) = (index, checkpoint, options)
     let configuration = checkpoint.configuration
@@ -43,7 +45,7 @@ struct OmniQuantLayer {
         module,
         weights: try checkpoint.matrix(
           module.tensor, rows: module.rows, columns: module.columns),
-        grid: try grid(module), rate: options.clippingRate)
+        layout: try layout(module), rate: options.clippingRate)
     }
     let gated = configuration.gatedBlocks(layer: index)
     blocks = gated.map(\.block)
@@ -102,7 +104,7 @@ struct OmniQuantLayer {
   func quantized() throws -> some WeightSource {
     let effective = try modules.map { try $0.effective(moduleScales($0)) }
     return ReplacedWeights(
-      checkpoint: checkpoint,
+      checkpoint,
       replaced: Dictionary(
         uniqueKeysWithValues: zip(modules.map(\.module.tensor), effective)))
   }
@@ -114,10 +116,10 @@ struct OmniQuantLayer {
   }
 
   /// Takes over what an earlier run has learned.
-  mutating func restore(_ saved: [String: LearnedClipping], _ scales: EquivalentScales?) {
+  mutating func restore(_ saved: [String: [LearnedClipping]], _ scales: EquivalentScales?) {
     for place in modules.indices {
-      guard let clipping = saved[modules[place].module.tensor] else { continue }
-      modules[place].clipping = clipping
+      guard let clippings = saved[modules[place].module.tensor] else { continue }
+      modules[place].clippings = clippings
     }
     self.scales = scales
   }
@@ -142,6 +144,7 @@ struct OmniQuantLayer {
       index, source: try quantized(), positions: part.lengths.max() ?? 0)
     let record = layer.forward(part.inputs, lengths: part.lengths)
     let (loss, slope) = part.loss(of: record.output)
+    losses.append(loss)
     guard loss.isFinite else { return false }
     let slopes = layer.weightSlopes(of: slope, record).weights
     guard slopes.values.allSatisfy({ $0.firstNonFinite == nil }) else { return false }
@@ -207,22 +210,4 @@ extension Matrix {
       rows: range.count, columns: columns,
       storage: Array(storage[range.lowerBound * columns..<range.upperBound * columns]))
   }
-}
-
-/// A checkpoint with some matrices in place of its own.
-private struct ReplacedWeights: WeightSource {
-  let checkpoint: Checkpoint
-  let replaced: [String: Matrix]
-
-  var configuration: ModelConfiguration { checkpoint.configuration }
-
-  func matrix(_ name: String, rows: Int, columns: Int) throws -> Matrix {
-    try replaced[name] ?? checkpoint.matrix(name, rows: rows, columns: columns)
-  }
-
-  func vector(_ name: String, count: Int) throws -> [Float] {
-    try checkpoint.vector(name, count: count)
-  }
-
-  func releasePages(of name: String) {}
 }

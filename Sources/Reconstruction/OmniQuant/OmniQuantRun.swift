@@ -35,7 +35,7 @@ struct OmniQuantRun {
 
   /// A layer after training.
   struct Layer {
-    var modules: [(module: LinearModule, packed: PackedMatrix, report: TrainingReport)]
+    var modules: [(module: LinearModule, matrix: StoredMatrix, report: TrainingReport)]
     /// Norm and routers with the scales of the equivalent transformation folded in, f32.
     var folded: [TensorPayload]
   }
@@ -44,17 +44,18 @@ struct OmniQuantRun {
   ///
   /// - Parameters:
   ///   - index: Of the layer.
-  ///   - grid: Of each of its modules.
+  ///   - layout: Grids of each of its modules.
   ///   - progress: Fraction of the layer done.
   /// - Returns: What is stored.
   /// - Throws: ``BackwardError``, ``QuantizationError``, what reading weights and `progress` throw.
   func layer(
-    _ index: Int, grid: (LinearModule) throws -> AffineGrid, progress: (Double) throws -> Void
+    _ index: Int, layout: (LinearModule) throws -> ClippedLayout,
+    progress: (Double) throws -> Void
   ) throws -> Layer {
     let maxima = options.equivalent ? InputMaxima() : nil
     if let maxima { try full.observeLayer(index, tap: maxima) }
     var training = try OmniQuantLayer(
-      index, checkpoint: checkpoint, options: options, maxima: maxima, grid: grid)
+      index, checkpoint: checkpoint, options: options, maxima: maxima, layout: layout)
     let saved = saved(index)
     let report: TrainingReport
     if let saved {
@@ -71,7 +72,7 @@ struct OmniQuantRun {
       modules: try zip(training.modules, steps).map { module, steps in
         var report = report
         report.steps = steps
-        return (module.module, try module.packed(training.moduleScales(module)), report)
+        return (module.module, try module.stored(training.moduleScales(module)), report)
       }, folded: try folded(index, training.scales))
   }
 
@@ -119,7 +120,7 @@ extension TensorPayload {
 
 /// What a layer has learned.
 private struct SavedLayer: Codable {
-  var clippings: [String: LearnedClipping]
+  var clippings: [String: [LearnedClipping]]
   var scales: EquivalentScales?
   var report: TrainingReport
   var steps: [Int]
@@ -143,7 +144,7 @@ extension OmniQuantRun {
     encoder.outputFormat = .binary
     let saved = SavedLayer(
       clippings: Dictionary(
-        uniqueKeysWithValues: layer.modules.map { ($0.module.tensor, $0.clipping) }),
+        uniqueKeysWithValues: layer.modules.map { ($0.module.tensor, $0.clippings) }),
       scales: layer.scales, report: report, steps: layer.modules.map(\.steps))
     try FileManager.default.createDirectory(
       at: file.deletingLastPathComponent(), withIntermediateDirectories: true)

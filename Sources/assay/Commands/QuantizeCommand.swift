@@ -21,11 +21,12 @@ struct QuantizeCommand: ParsableCommand {
       the layers that it has quantized before, as GPTQ's code does.
 
       squeezellm gives each row the 2^bits values that lose least (weighted k-means). Outliers leave
-      the dense part of any method for a sparse one; --axis adaptive decides for each matrix whether
+      the dense part of any method for a sparse one; --axis adaptive, or adadim, decides for each matrix whether
       groups are of inputs or of outputs, and `assay inspect --show axes` prints the decisions.
 
       omniquant learns how far the range of each group is clipped, layer by layer, from windows of
-      --text (AdamW on the distance of the layer's output to that in full precision).
+      --text (AdamW on the distance of the layer's output to that in full precision). Where plans give
+      neurons of an expert different bits it takes their ranks from --calibration.
 
       Examples:
         assay quantize models/olmoe --plan plan.json --method omniquant --epochs 20 \\
@@ -151,9 +152,12 @@ struct QuantizeCommand: ParsableCommand {
       }
       return
     }
-    guard text == nil else {
+    guard (text != nil) == (forms.axis == .adaDim) else {
       throw ValidationError(
-        "--text is of --hessian-stream quantized; `assay calibrate` reads texts.")
+        text == nil
+          ? "--axis adadim is judged on windows of --text; give one."
+          : "--text is of --hessian-stream quantized and --axis adadim; `assay calibrate` reads texts."
+      )
     }
   }
 
@@ -176,13 +180,15 @@ struct QuantizeCommand: ParsableCommand {
   }
 
   func run() throws {
+    let windows = text.map {
+      sample.stage(
+        model: URL(filePath: model), text: URL(filePath: $0), window: window,
+        routingWeighted: routingWeighted, precision: compute.precision)
+    }
     var stage = QuantizeStage(
       model: URL(filePath: model), method: quantizationMethod, attentionBits: attentionBits,
-      stream: text.map {
-        sample.stage(
-          model: URL(filePath: model), text: URL(filePath: $0), window: window,
-          routingWeighted: routingWeighted, precision: compute.precision)
-      })
+      stream: hessianStream == .quantized || method == .omniquant ? windows : nil)
+    if forms.axis == .adaDim { stage.axisSample = windows }
     stage.gradients = try gradients.map { try CalibrationFolder.gradients($0).url }
     let calibration = try calibration.map(CalibrationFolder.url)
     try SingleStage.write(to: URL(filePath: out)) { context in

@@ -1,4 +1,3 @@
-import Calibration
 import Checkpoints
 import MoEModels
 import Tensors
@@ -7,15 +6,15 @@ import Tensors
 ///
 /// Takes tokens · experts per token · hidden floats. The gate of a shared expert is not seen: its
 /// outputs count with weight 1.
-final class ExpertInputs: LayerTap {
+public final class ExpertInputs: LayerTap {
   /// What a block gets.
-  struct Rows {
+  public struct Rows {
     /// `[rows, hidden]`.
-    var x: Matrix
+    public var x: Matrix
     /// Of each row's output.
-    var weights: [Float]
+    public var weights: [Float]
     /// Of each row among all.
-    var tokens: [Int]
+    public var tokens: [Int]
   }
 
   private var values: [GatedBlock: [Float]] = [:]
@@ -25,13 +24,15 @@ final class ExpertInputs: LayerTap {
   private var batchStart = 0
   private var routed: [[Int]] = []
 
-  var wantsAllTokens: Bool { false }
+  public init() {}
 
-  func observe(_ routing: Routing) {
+  public var wantsAllTokens: Bool { false }
+
+  public func observe(_ routing: Routing) {
     routed = routing.tokensByExpert
   }
 
-  func observe(
+  public func observe(
     _ site: InputSite, _ x: UnsafePointer<Float>, rows count: Int, columns: Int, weights: [Float]?
   ) {
     guard case .gateUp(let block) = site else { return }
@@ -41,10 +42,12 @@ final class ExpertInputs: LayerTap {
     tokens[block, default: []] += indices.map { batchStart + $0 }
   }
 
-  func observe(moeOutput y: UnsafePointer<Float>, rows: Int, columns: Int) { batchStart += rows }
+  public func observe(moeOutput y: UnsafePointer<Float>, rows: Int, columns: Int) {
+    batchStart += rows
+  }
 
   /// nil for an expert without tokens.
-  func rows(of block: GatedBlock) -> Rows? {
+  public func rows(of block: GatedBlock) -> Rows? {
     guard let values = values[block], let weights = weights[block], let tokens = tokens[block]
     else { return nil }
     let x = Matrix(
@@ -57,7 +60,7 @@ final class ExpertInputs: LayerTap {
 ///
 /// The outputs of the others stay, so that ‖MoE(x) - MoE(x; rounded)‖² = Σ w² ‖E(x) - Ê(x)‖² over the
 /// block's tokens, w being the weight of its output.
-struct OutputErrors {
+public struct OutputErrors {
   private let block: GatedBlock
   private let layer: Int
   private let checkpoint: Checkpoint
@@ -66,7 +69,14 @@ struct OutputErrors {
   /// E(x); nil without tokens.
   private let exact: Matrix?
 
-  init(
+  /// - Parameters:
+  ///   - block: The one whose matrices are rounded.
+  ///   - layer: Its index.
+  ///   - inputs: What the layer's MLPs get.
+  ///   - checkpoint: Has the weights.
+  ///   - precision: Of the products.
+  /// - Throws: What reading weights throws.
+  public init(
     _ block: GatedBlock, layer: Int, of inputs: ExpertInputs, checkpoint: Checkpoint,
     precision: Precision
   ) throws {
@@ -84,7 +94,7 @@ struct OutputErrors {
   /// - Parameter rounded: Matrices of the block and what takes their place.
   /// - Returns: ‖MoE(x) - MoE(x; rounded)‖_F; 0 for an expert that no token goes to.
   /// - Throws: What reading weights throws.
-  func error(of rounded: [(module: LinearModule, weights: Matrix)]) throws -> Double {
+  public func error(of rounded: [(module: LinearModule, weights: Matrix)]) throws -> Double {
     try squares(of: rounded) { _, square in square }.squareRoot()
   }
 
@@ -95,7 +105,7 @@ struct OutputErrors {
   ///   - slopes: g, `[tokens, hidden]` of all tokens.
   /// - Returns: Σ (g · w · (E(x) - Ê(x)))² / N, element by element.
   /// - Throws: What reading weights throws.
-  func loss(
+  public func loss(
     of rounded: [(module: LinearModule, weights: Matrix)], under slopes: Matrix
   ) throws -> Double {
     let sum = try squares(of: rounded) { element, square in
@@ -111,9 +121,9 @@ struct OutputErrors {
     _ term: ((token: Int, channel: Int), Double) -> Double
   ) throws -> Double {
     guard let rows, let exact else { return 0 }
-    let source = RoundedWeights(
-      checkpoint: checkpoint,
-      rounded: Dictionary(uniqueKeysWithValues: rounded.map { ($0.module.tensor, $0.weights) }))
+    let source = ReplacedWeights(
+      checkpoint,
+      replaced: Dictionary(uniqueKeysWithValues: rounded.map { ($0.module.tensor, $0.weights) }))
     let difference = try GatedBlockPass(block, layer: layer, source: source, precision: precision)
       .outputs(of: rows.x).minus(exact)
     var sum = 0.0
@@ -127,45 +137,4 @@ struct OutputErrors {
     }
     return sum
   }
-}
-
-/// The slopes at a layer's output on the tokens of a gradient, and what its MLPs get there.
-struct LayerOutputSlopes {
-  let inputs: ExpertInputs
-  /// `[tokens, hidden]`.
-  let slopes: Matrix
-}
-
-extension GradientFolder {
-  /// A pass over the tokens of the gradient, in the precision that it was computed in.
-  func forwardPass(through checkpoint: Checkpoint) throws -> ForwardPass {
-    try ForwardPass(sequences(), source: checkpoint, precision: .f32)
-  }
-
-  /// Sends a pass through a layer.
-  func slopes(layer: Int, of pass: ForwardPass) throws -> LayerOutputSlopes {
-    let inputs = ExpertInputs()
-    try pass.runLayer(layer, tap: inputs)
-    return LayerOutputSlopes(
-      inputs: inputs,
-      slopes: try outputSlopes(layer: layer, hidden: pass.source.configuration.hiddenSize))
-  }
-}
-
-/// A checkpoint with some matrices in place of its own.
-private struct RoundedWeights: WeightSource {
-  let checkpoint: Checkpoint
-  let rounded: [String: Matrix]
-
-  var configuration: ModelConfiguration { checkpoint.configuration }
-
-  func matrix(_ name: String, rows: Int, columns: Int) throws -> Matrix {
-    try rounded[name] ?? checkpoint.matrix(name, rows: rows, columns: columns)
-  }
-
-  func vector(_ name: String, count: Int) throws -> [Float] {
-    try checkpoint.vector(name, count: count)
-  }
-
-  func releasePages(of name: String) { checkpoint.releasePages(of: name) }
 }
