@@ -40,13 +40,15 @@ struct TokenLosses {
   /// - Parameters:
   ///   - trees: Token ids.
   ///   - queries: What is asked of each tree.
+  ///   - skippingUnasked: Whether no logits are computed where nothing is asked; the products of the
+  ///     others then have other neighbours, which may change their last bit.
   ///   - source: The model.
   ///   - precision: Of the forward pass.
   ///   - progress: Fraction done, 0…1, called after every layer of every group.
   /// - Throws: What the model throws.
   init(
-    trees: [TokenTree], queries: [[TokenQuery]], source: any WeightSource,
-    precision: Precision, progress: (Double) -> Void
+    trees: [TokenTree], queries: [[TokenQuery]], skippingUnasked: Bool = false,
+    source: any WeightSource, precision: Precision, progress: (Double) -> Void
   ) throws {
     precondition(trees.count == queries.count, "\(trees.count), \(queries.count)")
     // A quarter of a gigabyte of residual stream at a time.
@@ -62,7 +64,8 @@ struct TokenLosses {
         progress((Double(index) + Double($0) / layers) / Double(groups.count))
       }
       let answers = try Self.losses(
-        lengths: trees[group].map(\.count), queries: Array(queries[group]), pass)
+        lengths: trees[group].map(\.count), queries: Array(queries[group]), pass,
+        skippingUnasked: skippingUnasked)
       result += answers.losses
       likeliest += answers.isLikeliest
       progress(Double(index + 1) / Double(groups.count))
@@ -87,7 +90,7 @@ struct TokenLosses {
 
   /// Answers by row: the queries of one row share its normalizing sum.
   private static func losses(
-    lengths: [Int], queries: [[TokenQuery]], _ pass: ForwardPass
+    lengths: [Int], queries: [[TokenQuery]], _ pass: ForwardPass, skippingUnasked: Bool
   ) throws -> (losses: [[Double]], isLikeliest: [[Bool]]) {
     var rowQueries = [[(sequence: Int, query: Int, token: Int32)]](
       repeating: [], count: lengths.reduce(0, +))
@@ -102,7 +105,9 @@ struct TokenLosses {
     var losses = queries.map { [Double](repeating: 0, count: $0.count) }
     var likeliest = queries.map { [Bool](repeating: false, count: $0.count) }
     let vocabulary = pass.source.configuration.vocabularySize
-    try pass.forEachLogits { first, rows, logits in
+    let wanted = skippingUnasked ? rowQueries.indices.filter { !rowQueries[$0].isEmpty } : nil
+    if let wanted { rowQueries = wanted.map { rowQueries[$0] } }
+    try pass.forEachLogits(of: wanted) { first, rows, logits in
       var sums = [Double](repeating: 0, count: rows)
       sums.withUnsafeMutableBufferPointer { sums in
         // SAFETY: every chunk writes its own sums.

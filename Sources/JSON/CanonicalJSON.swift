@@ -40,7 +40,9 @@ public enum CanonicalJSON {
     out += close
   }
 
-  static func string(_ value: String) -> String {
+  /// A string literal with no escape that JSON does not ask for, as Python's `json` and the reference
+  /// implementation of safetensors have it too.
+  public static func string(_ value: String) -> String {
     var out = "\""
     for scalar in value.unicodeScalars {
       switch scalar {

@@ -22,7 +22,7 @@ public enum PythonJSON {
     case .null: text += "null"
     case .bool(let value): text += value ? "true" : "false"
     case .number(let value): text += number(value)
-    case .string(let value): text += quoted(value)
+    case .string(let value): text += CanonicalJSON.string(value)
     case .array(let values):
       write(values, in: ("[", "]"), indent: indent, depth: depth, to: &text) { value, text in
         write(value, indent: indent, depth: depth + 1, to: &text)
@@ -30,7 +30,7 @@ public enum PythonJSON {
     case .object(let object):
       write(object.members, in: ("{", "}"), indent: indent, depth: depth, to: &text) {
         member, text in
-        text += quoted(member.key) + ": "
+        text += CanonicalJSON.string(member.key) + ": "
         write(member.value, indent: indent, depth: depth + 1, to: &text)
       }
     }
@@ -57,25 +57,5 @@ public enum PythonJSON {
     if value.isInfinite { return value > 0 ? "Infinity" : "-Infinity" }
     if let whole = Int(exactly: value), abs(value) < 1e15 { return "\(whole)" }
     return "\(value)"
-  }
-
-  private static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\r": result += "\\r"
-      case "\t": result += "\\t"
-      case "\u{8}": result += "\\b"
-      case "\u{c}": result += "\\f"
-      case _ where scalar.value < 0x20:
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
 }

@@ -144,10 +144,13 @@ public final class ForwardPass {
 
   /// Final norm and output head.
   ///
-  /// - Parameter body: Gets the index of the first token, the number of rows, and logits
-  ///   `[rows, vocabulary]`, valid during the call; tokens are counted over all sequences in order.
+  /// - Parameters:
+  ///   - wanted: Rising indices of the tokens that logits are asked for; nil: all.
+  ///   - body: Gets the index of the first token, among those wanted, the number of rows, and logits
+  ///     `[rows, vocabulary]`, valid during the call; tokens are counted over all sequences in order.
   /// - Throws: What reading weights, or `body`, throws.
   public func forEachLogits(
+    of wanted: [Int]? = nil,
     _ body: (_ firstToken: Int, _ rows: Int, _ logits: UnsafeMutablePointer<Float>) throws -> Void
   ) throws {
     let c = source.configuration
@@ -159,13 +162,22 @@ public final class ForwardPass {
     // 4 MiB of logits at a time stay in the cache between head and consumer.
     let block = max(16, min(batchTokens, (1 << 20) / c.vocabularySize / 16 * 16))
     let (normalized, logits) = (ScratchBuffer<Float>(), ScratchBuffer<Float>())
-    let half = ScratchBuffer<UInt16>()
+    let (half, gathered) = (ScratchBuffer<UInt16>(), ScratchBuffer<Float>())
     let x = hiddenStates.reserve(tokens * c.hiddenSize)
-    for start in stride(from: 0, to: tokens, by: block) {
-      let rows = min(block, tokens - start)
+    let count = wanted?.count ?? tokens
+    for start in stride(from: 0, to: count, by: block) {
+      let rows = min(block, count - start)
       let padded = LinearWeights.paddedRows(rows)
       let n = normalized.reserve(padded * c.hiddenSize)
-      norm.apply(x + start * c.hiddenSize, rows: rows, to: n)
+      var states = x + start * c.hiddenSize
+      if let wanted {
+        states = gathered.reserve(block * c.hiddenSize)
+        for row in 0..<rows {
+          (states + row * c.hiddenSize).update(
+            from: x + wanted[start + row] * c.hiddenSize, count: c.hiddenSize)
+        }
+      }
+      norm.apply(states, rows: rows, to: n)
       let y = logits.reserve(padded * c.vocabularySize)
       head.apply(n, rows: rows, to: y, scratch: half)
       try body(start, rows, y)

@@ -9,25 +9,6 @@ import Testing
 
 @Suite("What calibration can be asked for")
 struct CalibrationOptionTests {
-  @Test(
-    "Python's generator draws the same integers",
-    arguments: [
-      // random.seed(seed); [random.randint(0, last) for _ in range(6)], CPython 3.11.
-      (UInt64(0), 2_822_442, [1_615_835, 1_764_005, 169_803, 1_085_975, 2_144_441, 2_038_128]),
-      (1, 100, [17, 72, 97, 8, 32, 15]),
-      (
-        123_456_789_012, 1_000_000_000_000,
-        [
-          714_583_836_026, 287_851_697_584, 455_869_569_931, 159_773_163_435, 849_660_526_152,
-          251_035_588_340,
-        ]
-      ),
-    ])
-  func python(seed: UInt64, last: Int, expected: [Int]) {
-    var random = PythonRandom(seed: seed)
-    #expect(expected.map { _ in random.integer(in: 0...last) } == expected)
-  }
-
   @Test("GPTQ's sampling takes windows where its code does")
   func gptqSampling() throws {
     let text = CalibrationSample.Text(path: "a.txt", tokens: Array(0..<101 + 10))

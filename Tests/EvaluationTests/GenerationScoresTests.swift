@@ -80,6 +80,19 @@ struct GenerationScoresTests {
     #expect(try JSONParser.parse(lines[1])["passed"] == .bool(false))
   }
 
+  @Test("answers without programs are as many as items")
+  func texts() throws {
+    let task = try TaskDefinition.named("gsm8k", in: Self.tasks)
+    let items = try task.items(in: LmEvalGolden.folder.appending(path: "rows"))
+    let solutions = items.map { [$0.solution ?? ""] }
+    let scores = try GenerationScores(
+      of: solutions, task: task, items: items, forwardTokens: 0, sandbox: nil)
+    #expect(items.count == 2 && scores.answers.map(\.texts) == solutions)
+    #expect(scores.answers.allSatisfy { $0.verdicts.isEmpty })
+    #expect(scores.value(.strictMatch) == 1 && scores.value(.flexibleMatch) == 1)
+    #expect(TaskMetric.strictMatch.filtered(solutions[0][0]) == "18")
+  }
+
   @Test("a generator is asked once a sample, and not at all without a sandbox")
   func writing() throws {
     let (task, items) = try humanEval()

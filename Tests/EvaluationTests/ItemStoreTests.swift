@@ -27,10 +27,15 @@ struct ItemStoreTests {
     defer { try? FileManager.default.removeItem(at: folder) }
     var expected = items
     expected.values["window_tokens"] = [3, 1, 2]
-    #expect(try ItemStore.read(folder) == ["perplexity/a text": expected])
-    let tokens = try ItemStore.values(
-      "token_nll", of: "perplexity/a text", in: folder.appending(path: ItemStore.fileName))
-    #expect(tokens == [1, 2, 3])
+    let store = try ItemStore(folder)
+    #expect(store.scopes == ["perplexity/a text"])
+    #expect(try store.items(of: "perplexity/a text") == expected)
+    #expect(
+      try store.items(of: "perplexity/a text", values: ["window_nll"])?.values == items.values)
+    #expect(try store.items(of: "perplexity/other") == nil)
+    let same = try ItemStore(folder.appending(path: ItemStore.fileName))
+    #expect(try same.values("token_nll", of: "perplexity/a text") == [1, 2, 3])
+    #expect(same.contains("token_nll", in: "perplexity/a text"))
   }
 
   @Test("files of before know items by their place")
@@ -41,8 +46,8 @@ struct ItemStoreTests {
     }
     defer { try? FileManager.default.removeItem(at: folder) }
     #expect(
-      try ItemStore.read(folder)
-        == ["tasks/sums": ScopeItems(ids: ["0", "1", "2"], values: ["correct": [1, 0, 1]])])
+      try ItemStore(folder).items(of: "tasks/sums")
+        == ScopeItems(ids: ["0", "1", "2"], values: ["correct": [1, 0, 1]]))
   }
 
   @Test("hashes are FNV-1a of little-endian ids, and of texts that end with a zero byte")
@@ -51,16 +56,6 @@ struct ItemStoreTests {
     #expect(ItemHash(of: [1, 2, 300] as [Int32]).value == 0x2503_6777_FC97_4335)
     #expect(ItemHash(of: ["ab", "c"]).value == 0xAD22_872F_536E_4705)
     #expect(ItemHash(of: ["a", "bc"]).value != ItemHash(of: ["ab", "c"]).value)
-  }
-
-  @Test("runs over other items are told apart, by hash or by id")
-  func differences() {
-    let items = ScopeItems(ids: ["a", "b"], hashes: [1, 2])
-    #expect(items.difference(from: items) == nil)
-    #expect(items.difference(from: ScopeItems(ids: ["a", "b"], hashes: [1, 3])) != nil)
-    #expect(items.difference(from: ScopeItems(ids: ["a", "c"])) != nil)
-    #expect(items.difference(from: ScopeItems(ids: ["a"])) != nil)
-    #expect(items.difference(from: ScopeItems(ids: ["a", "b"])) == nil)
   }
 
   @Test("windows are told apart by document and place, and by their tokens")

@@ -68,6 +68,15 @@ struct DefinedTaskTests {
     let names = ModelPipeline.resultNames(
       of: [GridPoint(axes: [], aliases: [], parameters: try point(tasks))])
     #expect(names.metrics["acc"] == ["mmlu", "mmlu, mean of groups", "mmlu (lm-eval)"])
+    // Subjects are metrics where they are asked for.
+    let apart = tasks.replacing(#""limit": 8"#, with: #""limit": 8, "groups": true"#)
+    let subjects = try self.metrics(try stage(apart), in: bench.root)
+    #expect(subjects.map(\.definition.scope).dropFirst(2).contains("mmlu, anatomy"))
+    #expect(subjects.dropFirst(2).reduce(0) { $0 + $1.items } == subjects[0].items)
+    let scopes = ModelPipeline.resultNames(
+      of: [GridPoint(axes: [], aliases: [], parameters: try point(apart))]
+    ).metrics["acc"]
+    #expect(scopes == Set(subjects.map(\.definition.scope)).union(["mmlu (lm-eval)"]))
   }
 
   @Test("what a model writes is run, kept, and counted", .timeLimit(.minutes(2)))

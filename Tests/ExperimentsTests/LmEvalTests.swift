@@ -13,6 +13,8 @@ struct LmEvalTests {
 
   /// Written by lm-eval 0.4.13 itself, see Golden/lm_eval_output.py: six rows of three tasks.
   private static let golden = tests.appending(path: "Golden/lm-eval-output")
+  /// Of the same making: two rows of gsm8k, answers written.
+  private static let generated = tests.appending(path: "Golden/lm-eval-generated")
 
   private func imported(
     _ folder: URL, into bench: Bench, axes: [AxisLabel] = []
@@ -24,13 +26,13 @@ struct LmEvalTests {
   }
 
   /// The rows that lm-eval asked, as its samples quote them.
-  private func goldenRows(of task: String) throws -> String {
-    let files = try FileManager.default.subpathsOfDirectory(atPath: Self.golden.path)
+  private func goldenRows(of task: String, in folder: URL = golden) throws -> [String] {
+    let files = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
     let name = try #require(files.first { $0.contains("samples_\(task)_") })
-    let text = try String(contentsOf: Self.golden.appending(path: name), encoding: .utf8)
+    let text = try String(contentsOf: folder.appending(path: name), encoding: .utf8)
     return try text.split(separator: "\n").map { line in
       PythonJSON.text(try JSONParser.parse(String(line)).member("doc")) + "\n"
-    }.joined()
+    }
   }
 
   @Test("numbers, counts and directions are those of the file")
@@ -79,6 +81,23 @@ struct LmEvalTests {
     #expect(try bench.workspace.externalResults(of: "other").isEmpty)
   }
 
+  @Test("generated answers are read filter by filter, each with its values")
+  func generated() throws {
+    let bench = try Bench()
+    defer { bench.remove() }
+    let result = try imported(Self.generated, into: bench)
+    #expect(
+      result.outcome.metrics.map(\.definition.name)
+        == ["exact_match,strict-match", "exact_match,flexible-extract"])
+    #expect(result.outcome.metrics.allSatisfy { $0.items == 2 })
+    let items = try RunItems(result, in: bench.workspace)
+    for metric in result.outcome.metrics {
+      let values = try #require(try items.items(of: metric.definition))
+      #expect(values.form == .outcomes && values.names == ["0", "1"])
+      #expect(values.values.reduce(0, +) / 2 == metric.value)
+    }
+  }
+
   @Test("samples of another evaluation, and lines that are none, are refused with their place")
   func refused() throws {
     let bench = try Bench()
@@ -110,12 +129,19 @@ struct LmEvalTests {
     defer { bench.remove() }
     let rows = Self.tests.appending(path: "../EvaluationTests/Golden/rows").standardizedFileURL.path
     let asked = bench.root.appending(path: "piqa.jsonl")
-    try Data(try goldenRows(of: "piqa").utf8).write(to: asked)
+    try Data(try goldenRows(of: "piqa").joined().utf8).write(to: asked)
+    let questions = bench.root.appending(path: "gsm8k.jsonl")
+    try Data(try goldenRows(of: "gsm8k", in: Self.generated).prefix(2).joined().utf8)
+      .write(to: questions)
     let text = """
       {"schemaVersion": 1, "name": "ours", "base": {"model": {"path": "reference-model"},
        "compute": "f32", "evaluation": {"tasks": {
          "piqa": {"definition": "tasks/piqa.json", "rows": "\(asked.path)", "limit": 6},
-         "lambada": {"definition": "tasks/lambada.json", "rows": "\(rows)", "limit": 2}}}}}
+         "lambada": {"definition": "tasks/lambada.json", "rows": "\(rows)", "limit": 2},
+         "gsm8k": {"definition": "tasks/gsm8k.json", "rows": "\(questions.path)",
+           "maximumTokens": 8},
+         "humaneval": {"definition": "tasks/humaneval.json", "rows": "\(rows)", "limit": 2,
+           "maximumTokens": 8, "samples": 2, "temperature": 1, "passAt": [2]}}}}}
       """
     let spec = try ExperimentSpec(
       document: try JSONParser.parse(text), folder: Self.experiments)
@@ -125,11 +151,13 @@ struct LmEvalTests {
     let out = bench.root.appending(path: "out")
     let files = try LmEvalExport(ours, folder: Self.experiments, in: bench.workspace)
       .write(to: out)
-    #expect(files.count == 3)
+    #expect(files.count == 5)
     let results = try #require(try LmEvalResults.all(in: out).first)
     // The reference model has other answers than the golden file's, and the same questions.
     let theirs = try #require(try LmEvalResults.all(in: Self.golden).first)
     #expect(results.taskHash(of: "piqa") == theirs.taskHash(of: "piqa"))
+    let written = try #require(try LmEvalResults.all(in: Self.generated).first)
+    #expect(results.taskHash(of: "gsm8k") == written.taskHash(of: "gsm8k"))
     let back = try imported(out, into: bench)
     for metric in ours.outcome.metrics {
       let same = back.outcome.metrics.first {
@@ -139,12 +167,46 @@ struct LmEvalTests {
       #expect(same?.value == metric.value, "\(metric.definition.name)")
       #expect(same?.items == metric.items)
     }
+    #expect(back.outcome.metrics.count == ours.outcome.metrics.count)
+    try checkGenerated(out)
     #expect(throws: LmEvalError.external(run: back.run)) {
       try LmEvalExport(back, folder: Self.experiments, in: bench.workspace)
     }
     #expect(throws: LmEvalError.self) {
       try LmEvalExport(ours, folder: bench.root, in: bench.workspace)
     }
+  }
+
+  /// Questions stand once for every filter, with what each leaves of the texts.
+  private func checkGenerated(_ out: URL) throws {
+    func samples(_ task: String) throws -> [JSONValue] {
+      let files = try FileManager.default.subpathsOfDirectory(atPath: out.path)
+      let name = try #require(files.first { $0.contains("samples_\(task)_") })
+      return try String(contentsOf: out.appending(path: name), encoding: .utf8)
+        .split(separator: "\n").map { try JSONParser.parse(String($0)) }
+    }
+    let numbers = try samples("gsm8k")
+    #expect(numbers.map { $0["doc_id"]?.intValue } == [0, 1, 0, 1])
+    #expect(
+      numbers.map { $0["filter"]?.stringValue }
+        == ["strict-match", "strict-match", "flexible-extract", "flexible-extract"])
+    #expect(numbers[0]["filtered_resps"] == ["[invalid]"])
+    #expect(numbers[0]["metrics"] == ["exact_match"] && numbers[0]["exact_match"] == 0)
+    #expect(
+      numbers[0]["arguments"]?["gen_args_0"]?["arg_1"]?["until"]?.arrayValue?.first == "Question:")
+    let programs = try samples("humaneval")
+    #expect(programs.count == 2 && programs[0]["metrics"] == ["pass@1", "pass@2"])
+    let texts = try #require(programs[0]["resps"]?.arrayValue?.first?.arrayValue)
+    #expect(texts.count == 2)
+    let prompt = try #require(programs[0]["arguments"]?["gen_args_0"]?["arg_0"]?.stringValue)
+    #expect(
+      programs[0]["filtered_resps"]?.arrayValue?.first?.arrayValue
+        == texts.map { JSONValue(prompt + ($0.stringValue ?? "")) })
+    let results = try #require(try LmEvalResults.all(in: out).first).document
+    #expect(results["results"]?["humaneval"]?["pass@2,create_test"] == 0)
+    #expect(results["results"]?["gsm8k"]?["exact_match,strict-match"] == 0)
+    #expect(results["configs"]?["gsm8k"]?["output_type"] == "generate_until")
+    #expect(results["n-samples"]?["gsm8k"]?["effective"] == 2)
   }
 
   @Test(

@@ -1,4 +1,5 @@
 public import Foundation
+import JSON
 
 /// A tensor to be written.
 public struct TensorPayload: Sendable, Equatable {
@@ -105,41 +106,20 @@ public enum SafeTensorsWriter {
     var entries: [String] = []
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
-        .map { "\(quoted($0.key)):\(quoted($0.value))" }
-      entries.append("\(quoted(metadataKey)):{\(pairs.joined(separator: ","))}")
+        .map { "\(CanonicalJSON.string($0.key)):\(CanonicalJSON.string($0.value))" }
+      entries.append("\(CanonicalJSON.string(metadataKey)):{\(pairs.joined(separator: ","))}")
     }
     var offset = 0
     for tensor in tensors {
       let end = offset + tensor.byteCount
       let shape = tensor.shape.map(String.init).joined(separator: ",")
       entries.append(
-        "\(quoted(tensor.name)):{\"dtype\":\"\(tensor.dtype.rawValue)\",\"shape\":[\(shape)],"
+        "\(CanonicalJSON.string(tensor.name)):{\"dtype\":\"\(tensor.dtype.rawValue)\",\"shape\":[\(shape)],"
           + "\"data_offsets\":[\(offset),\(end)]}")
       offset = end
     }
     var json = Array("{\(entries.joined(separator: ","))}".utf8)
     while !json.count.isMultiple(of: 8) { json.append(UInt8(ascii: " ")) }
     return withUnsafeBytes(of: UInt64(json.count).littleEndian, Array.init) + json
-  }
-
-  /// A JSON string literal, with the escapes that the reference implementation uses.
-  private static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\r": result += "\\r"
-      case "\t": result += "\\t"
-      case "\u{8}": result += "\\b"
-      case "\u{C}": result += "\\f"
-      case "\0"..."\u{1F}":
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
 }

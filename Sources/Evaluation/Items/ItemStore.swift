@@ -6,11 +6,11 @@ public import HDF5
 /// A scope is a group: `perplexity/arithmetic`, `tasks/hellaswag`, `divergence/arithmetic`. In it:
 ///
 ///     item        u8  lines of UTF-8, one an item: its id. Windows: "document/window", from 0
-///     group       u8  lines of UTF-8, one an item: its document or passage; absent if independent
+///     group       u8  lines of UTF-8, one an item: its document, passage or subject; absent without
 ///     hash        i64 one an item: FNV-1a of what it asks, see ItemHash (bits of an unsigned number)
 ///     token_…     f32 or u8, one a scored token, item after item; `window_tokens` has the counts.
 ///                 f32 is rounded once from f64: relative error 6e-8
-///     window_…, correct, accuracy, …   one value an item
+///     window_…, correct, acc, …   one value an item
 ///     layer_…     one value a layer
 ///
 /// With h5py:
@@ -18,30 +18,36 @@ public import HDF5
 ///     scope = h5py.File("items.h5")["perplexity/arithmetic"]
 ///     ids = bytes(scope["item"][:]).decode().split("\n")
 ///     nll = np.split(scope["token_nll"][:], np.cumsum(scope["window_tokens"][:])[:-1])
-public enum ItemStore {
+public struct ItemStore: Sendable {
   public static let fileName = "items.h5"
   /// Texts about items, not values of them.
   private static let texts: Set = ["item", "group", "hash"]
 
-  /// Reads the items of every scope.
+  private let file: HDF5Reader
+  /// Scope → its datasets.
+  private let datasets: [String: Set<String>]
+
+  /// Opens a file of items.
   ///
   /// - Parameter url: An `items.h5`, or the artifact folder that holds one.
-  /// - Returns: Scope, such as `tasks/hellaswag` → its items. Values of tokens and layers are left out:
-  ///   ``values(_:of:in:)`` reads them one by one. Files of before know items by their place only.
   /// - Throws: ``HDF5Error``.
-  public static func read(_ url: URL) throws(HDF5Error) -> [String: ScopeItems] {
-    let file = try HDF5Reader(place(of: url))
-    var scopes: [String: [String]] = [:]
+  public init(_ url: URL) throws(HDF5Error) {
+    file = try HDF5Reader(url.pathExtension == "h5" ? url : url.appending(path: Self.fileName))
+    var datasets: [String: Set<String>] = [:]
     for path in file.datasets() {
       guard let slash = path.lastIndex(of: "/") else { continue }
-      scopes[String(path[..<slash]), default: []].append(
+      datasets[String(path[..<slash]), default: []].insert(
         String(path[path.index(after: slash)...]))
     }
-    var result: [String: ScopeItems] = [:]
-    for (scope, names) in scopes {
-      result[scope] = try items(of: scope, names: names, in: file)
-    }
-    return result
+    self.datasets = datasets
+  }
+
+  /// Such as `tasks/hellaswag`, sorted.
+  public var scopes: [String] { datasets.keys.sorted() }
+
+  /// Whether a scope has a dataset, such as `token_nll`.
+  public func contains(_ name: String, in scope: String) -> Bool {
+    datasets[scope]?.contains(name) ?? false
   }
 
   /// Reads one dataset of a scope, such as `token_nll`.
@@ -49,46 +55,50 @@ public enum ItemStore {
   /// - Parameters:
   ///   - name: Of the dataset.
   ///   - scope: Such as `perplexity/arithmetic`.
-  ///   - url: As of ``read(_:)``.
   /// - Returns: Its numbers.
   /// - Throws: ``HDF5Error``.
-  public static func values(
-    _ name: String, of scope: String, in url: URL
-  ) throws(HDF5Error) -> [Double] {
-    try HDF5Reader(place(of: url)).read("\(scope)/\(name)", as: Double.self)
+  public func values(_ name: String, of scope: String) throws(HDF5Error) -> [Double] {
+    try file.read("\(scope)/\(name)", as: Double.self)
   }
 
-  private static func place(of url: URL) -> URL {
-    url.pathExtension == "h5" ? url : url.appending(path: fileName)
-  }
-
-  private static func items(
-    of scope: String, names: [String], in file: HDF5Reader
+  /// Reads who the items of a scope are, and their values.
+  ///
+  /// - Parameters:
+  ///   - scope: Such as `tasks/hellaswag`.
+  ///   - wanted: Names of values; all that have one number an item if left out.
+  /// - Returns: nil if the scope has no items. Files of before know items by their place only.
+  /// - Throws: ``HDF5Error``.
+  public func items(
+    of scope: String, values wanted: Set<String>? = nil
   ) throws(HDF5Error) -> ScopeItems? {
-    func lines(_ name: String) throws(HDF5Error) -> [String]? {
-      guard names.contains(name) else { return nil }
-      return String(decoding: try file.read("\(scope)/\(name)", as: UInt8.self), as: UTF8.self)
-        .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-    }
-    func isValue(_ name: String) -> Bool {
-      !texts.contains(name) && !name.hasPrefix("token_") && !name.hasPrefix("layer_")
-    }
-    var ids = try lines("item")
-    if ids == nil, let name = ["window_nll", "correct"].first(where: { names.contains($0) }) {
+    guard let names = datasets[scope] else { return nil }
+    var ids = try lines("item", of: scope)
+    if ids == nil, let name = ["window_nll", "correct"].first(where: names.contains) {
       let count = try file.shape(of: "\(scope)/\(name)").reduce(1, *)
       ids = (0..<count).map { "\($0)" }
     }
     guard let ids else { return nil }
-    var items = ScopeItems(ids: ids, clusters: try lines("group"))
-    for name in names where isValue(name) {
+    var items = ScopeItems(ids: ids, clusters: try lines("group", of: scope))
+    for name in names where wanted?.contains(name) ?? Self.isValue(name) {
       guard try file.shape(of: "\(scope)/\(name)") == [ids.count] else { continue }
-      items.values[name] = try file.read("\(scope)/\(name)", as: Double.self)
+      items.values[name] = try values(name, of: scope)
     }
     if names.contains("hash") {
       items.hashes = try file.read("\(scope)/hash", as: Int64.self, count: ids.count)
         .map { UInt64(bitPattern: $0) }
     }
     return items
+  }
+
+  private static func isValue(_ name: String) -> Bool {
+    !texts.contains(name) && !name.hasPrefix("token_") && !name.hasPrefix("layer_")
+  }
+
+  private func lines(_ name: String, of scope: String) throws(HDF5Error) -> [String]? {
+    guard contains(name, in: scope) else { return nil }
+    return String(
+      decoding: try file.read("\(scope)/\(name)", as: UInt8.self), as: UTF8.self
+    ).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
   }
 }
 

@@ -45,3 +45,17 @@ enum AnswerMatch {
     return scalars.text.lowercased()
   }
 }
+
+extension TaskMetric {
+  /// What lm-eval's filter of this metric leaves of a text.
+  ///
+  /// - Parameter text: What the model wrote.
+  /// - Returns: Its number, "[invalid]" without one; the text itself for metrics of no filter.
+  public func filtered(_ text: String) -> String {
+    switch self {
+    case .strictMatch: AnswerMatch.strict(text)
+    case .flexibleMatch: AnswerMatch.flexible(text)
+    default: text
+    }
+  }
+}

@@ -15,8 +15,8 @@ struct ContinuationScores {
   ///
   /// - Parameters:
   ///   - requests: Token sequences and how many of their last tokens are scored.
-  ///   - sharingPrefixes: Whether neighbours that begin alike are computed together; sums of matrix
-  ///     products then run in another order.
+  ///   - sharingPrefixes: Whether neighbours that begin alike are computed together, and logits only
+  ///     where they are asked for; sums of matrix products then run in another order.
   ///   - source: The model.
   ///   - precision: Of the forward pass.
   ///   - progress: Fraction done, 0…1.
@@ -30,7 +30,8 @@ struct ContinuationScores {
     let (trees, queries, starts) = inputs.trees(sharingPrefixes: sharingPrefixes)
     forwardTokens = trees.reduce(0) { $0 + $1.count }
     let losses = try TokenLosses(
-      trees: trees, queries: queries, source: source, precision: precision, progress: progress)
+      trees: trees, queries: queries, skippingUnasked: sharingPrefixes, source: source,
+      precision: precision, progress: progress)
     let answers = places.map { place in
       let (tree, start) = starts[place.sequence]
       return (tree, start + place.queries.lowerBound..<start + place.queries.upperBound)

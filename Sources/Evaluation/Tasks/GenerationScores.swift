@@ -46,11 +46,10 @@ public struct GenerationScores: ItemScores, Equatable {
     }
     self.items = items
     self.forwardTokens = forwardTokens
-    var next = 0
+    var rest = verdicts[...]
     answers = texts.map { texts in
-      let mine = next..<min(next + texts.count, verdicts.count)
-      next += texts.count
-      return Answer(texts: texts, verdicts: mine.isEmpty ? [] : Array(verdicts[mine]))
+      defer { rest = rest.dropFirst(texts.count) }
+      return Answer(texts: texts, verdicts: Array(rest.prefix(texts.count)))
     }
   }
 

@@ -1,33 +1,55 @@
-/// The solved examples of a few-shot task, put together once a group.
+import Statistics
+
+/// The solved examples before the questions of a few-shot task.
 struct SolvedExamples {
   private let task: TaskDefinition
   private let rows: [TaskRow]
-  private var known: [String?: String] = [:]
+  private var groups: [String?: Group] = [:]
+
+  /// The examples of one group.
+  private struct Group {
+    /// Each with its answer and the separator.
+    var texts: [String]
+    /// nil where all questions have the same examples.
+    var random: PythonRandom?
+  }
 
   init(task: TaskDefinition, rows: [TaskRow]) {
     (self.task, self.rows) = (task, rows)
   }
 
-  /// What stands between description and question.
+  /// What stands between description and the next question.
+  ///
+  /// Examples are drawn question by question, so that they depend on the order of the questions.
   ///
   /// - Parameter group: Of the question.
-  /// - Returns: The first examples of the group, each with its answer and the separator.
+  /// - Returns: Examples of the group, the first ones or such as are drawn, each with its answer and
+  ///   the separator.
   /// - Throws: ``TaskError``.
+  /// - SeeAlso: lm-eval 0.4.13, `ContextSampler.sample`, `FirstNSampler.sample`.
   mutating func text(of group: String?) throws(TaskError) -> String {
     guard let rule = task.fewShot, rule.count > 0 else { return "" }
-    if let text = known[group] { return text }
-    var mine: [TaskRow] = []
-    for row in rows where mine.count < rule.count {
-      if try task.group(of: row) == group { mine.append(row) }
+    let known = groups[group]
+    let texts: [String]
+    if let known { texts = known.texts } else { texts = try solved(group, rule) }
+    var random = known == nil ? rule.seed.map { PythonRandom(seed: $0) } : known?.random
+    let places = random?.sample(rule.count, of: texts.count) ?? Array(0..<rule.count)
+    groups[group] = Group(texts: texts, random: random)
+    return places.map { texts[$0] }.joined()
+  }
+
+  private func solved(
+    _ group: String?, _ rule: TaskDefinition.FewShotRule
+  ) throws(TaskError) -> [String] {
+    var texts: [String] = []
+    for row in rows where rule.seed != nil || texts.count < rule.count {
+      if try task.group(of: row) == group { texts.append(try task.solved(row) + rule.separator) }
     }
-    guard mine.count == rule.count else {
+    guard texts.count >= rule.count else {
       throw .tooFewExamples(
-        path: rows.first?.path ?? rule.rows, group: group, found: mine.count, needed: rule.count)
+        path: rows.first?.path ?? rule.rows, group: group, found: texts.count, needed: rule.count)
     }
-    var text = ""
-    for row in mine { text += try task.solved(row) + rule.separator }
-    known[group] = text
-    return text
+    return texts
   }
 }
 

@@ -92,12 +92,20 @@ extension TaskDefinition {
   }
 
   private static func fewShot(_ object: DefinitionObject) throws(TaskError) -> FewShotRule? {
-    guard let rule = try object.object("fewShot", allowed: ["rows", "count", "separator"]) else {
-      return nil
+    let allowed = ["rows", "count", "separator", "choice", "seed"]
+    guard let rule = try object.object("fewShot", allowed: allowed) else { return nil }
+    let choice = try rule.optionalString("choice") ?? "first"
+    guard ["first", "random"].contains(choice) else {
+      throw rule.unusable("\"\(choice)\" is none of first, random", at: "choice")
     }
+    if choice == "first", rule.value("seed") != nil {
+      throw rule.unusable("the first examples are not drawn; remove it", at: "seed")
+    }
+    let seed = rule.value("seed") == nil ? nil : UInt64(try rule.integer("seed"))
     return FewShotRule(
       rows: try rule.string("rows"), count: try rule.integer("count"),
-      separator: try rule.optionalString("separator") ?? "\n\n")
+      separator: try rule.optionalString("separator") ?? "\n\n",
+      seed: choice == "random" ? seed ?? FewShotRule.usualSeed : nil)
   }
 
   private static func choices(_ object: DefinitionObject) throws(TaskError) -> Choices {

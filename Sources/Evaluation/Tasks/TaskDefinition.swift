@@ -29,13 +29,19 @@ public struct TaskDefinition: Sendable, Equatable {
     public let origin: String
   }
 
-  /// Solved examples before the question: the first of a file.
+  /// Solved examples before the question.
   public struct FewShotRule: Sendable, Equatable {
     /// As ``Source/rows``.
     public let rows: String
-    public let count: Int
+    public internal(set) var count: Int
     /// Stands behind every example.
     public let separator: String
+    /// Draws other examples for every question, as lm-eval's default sampler does with this seed of
+    /// Python's generator; nil: the first of the file, its `first_n`.
+    public let seed: UInt64?
+
+    /// lm-eval's `fewshot_random_seed`.
+    static let usualSeed: UInt64 = 1234
   }
 
   /// Where generation ends.
@@ -103,9 +109,10 @@ extension TaskDefinition {
   public func withShots(_ shots: Int) throws(TaskError) -> TaskDefinition {
     precondition(shots >= 0, "\(shots) examples")
     guard shots != self.shots else { return self }
-    guard let rule = fewShot else { throw .noExamples(task: name) }
+    guard var rule = fewShot else { throw .noExamples(task: name) }
+    rule.count = shots
     var task = self
-    task.fewShot = FewShotRule(rows: rule.rows, count: shots, separator: rule.separator)
+    task.fewShot = rule
     return task
   }
 
@@ -129,6 +136,7 @@ extension TaskDefinition {
     if let fewShot, fewShot.count > 0 {
       object["separator"] = JSONValue(fewShot.separator)
       object["examples"] = examples.map { JSONValue($0) } ?? .null
+      object["exampleSeed"] = fewShot.seed.map { JSONValue(Int($0)) }
     }
     return .object(object)
   }

@@ -24,24 +24,46 @@ public struct TaskItem: Sendable, Equatable {
   public internal(set) var solution: String? = nil
 }
 
+extension TaskItem {
+  /// Of what is asked, and of the right answer.
+  public var hash: ItemHash {
+    ItemHash(
+      of: requests.flatMap { [$0.context, $0.continuation] }
+        + [answer.map { String($0) } ?? target ?? ""])
+  }
+}
+
 extension TaskDefinition {
   /// The items of this task, in the order of the rows.
   ///
-  /// - Parameter folder: Of rows, see ``Source/rows``, or their file.
+  /// - Parameters:
+  ///   - folder: Of rows, see ``Source/rows``, or their file.
+  ///   - limit: Items from the start; nil: all.
   /// - Returns: At least one item.
   /// - Throws: ``TaskError`` for files that are missing or rows that do not suit, with the line.
-  public func items(in folder: URL) throws -> [TaskItem] {
-    let rows = try load(rowsURL(in: folder), origin: source.origin)
+  public func items(in folder: URL, limit: Int? = nil) throws -> [TaskItem] {
+    let rows = try load(rowsURL(in: folder), origin: source.origin, limit: limit)
     guard let place = examplesURL(in: folder) else { return try items(of: rows, examples: []) }
     let examples = try load(place, origin: "the solved examples of \(source.origin)")
     return try items(of: rows, examples: examples)
   }
 
-  private func load(_ url: URL, origin: String) throws -> [TaskRow] {
+  /// The names of the groups that the items are of.
+  ///
+  /// - Parameter folder: As of ``items(in:)``.
+  /// - Returns: None for a task without groups.
+  /// - Throws: As ``items(in:)``.
+  public func groupNames(in folder: URL) throws -> Set<String> {
+    guard hasGroups else { return [] }
+    return Set(
+      try load(rowsURL(in: folder), origin: source.origin).compactMap { try group(of: $0) })
+  }
+
+  private func load(_ url: URL, origin: String, limit: Int? = nil) throws -> [TaskRow] {
     guard FileManager.default.fileExists(atPath: url.path) else {
       throw TaskError.missingRows(path: url.path, origin: origin)
     }
-    return try TaskRow.load(url)
+    return try TaskRow.load(url, limit: limit)
   }
 
   /// The items of rows.

@@ -11,15 +11,21 @@ public struct TaskRow: Sendable, Equatable {
 
   /// Reads rows, one JSON object a line, plain or gzip; empty lines are passed over.
   ///
-  /// - Parameter url: Of the file.
+  /// - Parameters:
+  ///   - url: Of the file.
+  ///   - limit: Rows from the start, behind which nothing is read; nil: all.
   /// - Returns: At least one row.
   /// - Throws: ``TaskError`` with file and line of the first bad row, `TextCorpusError`.
-  public static func load(_ url: URL) throws -> [TaskRow] {
+  public static func load(_ url: URL, limit: Int? = nil) throws -> [TaskRow] {
     let text = try TextCorpus(url, format: .text).text
     var rows: [TaskRow] = []
-    let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-    for (index, line) in lines.enumerated() where !line.allSatisfy(Self.isSpace) {
-      rows.append(try TaskRow(Data(line), path: url.path, line: index + 1))
+    var (rest, number) = (text.utf8[...], 0)
+    while !rest.isEmpty, rows.count < limit ?? .max {
+      let line = rest.prefix { $0 != UInt8(ascii: "\n") }
+      rest = rest[line.endIndex...].dropFirst()
+      number += 1
+      guard !line.allSatisfy(Self.isSpace) else { continue }
+      rows.append(try TaskRow(Data(line), path: url.path, line: number))
     }
     guard !rows.isEmpty else { throw TaskError.noItems(path: url.path) }
     return rows

@@ -20,6 +20,8 @@ public struct MetricItems: Sendable, Equatable {
   public var weights: [Double]?
   /// One per item; nil if items are known by their place only.
   public var names: [String]?
+  /// Of what each item asks; nil if it is not known.
+  public var hashes: [UInt64]?
   /// The passage or document that each item belongs to; nil if items are independent.
   public var groups: [String]?
   /// What an item is, in the plural: `questions`, `windows`.
@@ -27,12 +29,13 @@ public struct MetricItems: Sendable, Equatable {
 
   public init(
     form: Form, values: [Double], weights: [Double]? = nil, names: [String]? = nil,
-    groups: [String]? = nil, noun: String
+    hashes: [UInt64]? = nil, groups: [String]? = nil, noun: String
   ) {
     self.form = form
     self.values = values
     self.weights = weights
     self.names = names
+    self.hashes = hashes
     self.groups = groups
     self.noun = noun
   }
@@ -60,12 +63,19 @@ public struct MetricItems: Sendable, Equatable {
 }
 
 extension MetricItems {
-  /// Why two sets of items are not the same items; nil if they are.
+  /// Why two sets of items are not the same items in the same order; nil if they are.
+  ///
+  /// Hashes decide where both sides have them, names elsewhere.
   func difference(from other: MetricItems) -> String? {
     if values.count != other.values.count {
       return "\(values.count) \(noun) against \(other.values.count)"
     }
-    if let names, let others = other.names,
+    if let hashes, let others = other.hashes {
+      if let place = hashes.indices.first(where: { hashes[$0] != others[$0] }) {
+        return
+          "item \(place), \(name(of: place)), asks something else than \(other.name(of: place))"
+      }
+    } else if let names, let others = other.names,
       let place = names.indices.first(where: { names[$0] != others[$0] })
     {
       return "item \(place) is \(names[place]) on one side and \(others[place]) on the other"

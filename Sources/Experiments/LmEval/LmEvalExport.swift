@@ -15,6 +15,8 @@ public struct LmEvalExport {
   private let result: RunResult
   private let tasks: [EvaluateStage.DefinedTask]
   private let record: StageRecord
+  /// Of the artifact.
+  private let folder: URL
   private let items: HDF5Reader
 
   /// Finds what the run measured, and the rows it read.
@@ -44,6 +46,7 @@ public struct LmEvalExport {
       throw LmEvalError.noItems(
         run: result.run, reason: "artifact \(record.key.prefix(12)) is gone or damaged")
     }
+    self.folder = artifact.url
     items = try HDF5Reader(artifact.url.appending(path: StageFile.items))
   }
 
@@ -82,8 +85,12 @@ public struct LmEvalExport {
 /// The samples of a task, and what results say of them.
 private struct TaskSamples {
   let task: EvaluateStage.DefinedTask
+  /// One a question and filter.
   let lines: [String]
-  let values: [TaskMetric: [Double]]
+  let metrics: [LmEvalMetric]
+  /// Of each metric, one a question.
+  let values: [String: [Double]]
+  let questions: Int
   let rows: Int
   /// SHA-256 over all hashes.
   let hash: String
@@ -97,40 +104,45 @@ extension LmEvalExport {
     }
     let rows = try TaskRow.load(place)
     let questions = try task.items()
-    let answers = try answers(to: questions, of: task.name)
-    var values: [TaskMetric: [Double]] = [:]
-    for metric in task.definition.metrics {
-      values[metric] = try items.read("tasks/\(task.name)/\(metric.rawValue)", as: Double.self)
-      guard values[metric]?.count == questions.count else {
+    let answers = try answers(to: questions, of: task)
+    let metrics = LmEvalMetric.all(of: task)
+    var values: [String: [Double]] = [:]
+    for metric in metrics {
+      values[metric.name] = try items.read("tasks/\(task.name)/\(metric.name)", as: Double.self)
+      guard values[metric.name]?.count == questions.count else {
         throw LmEvalError.otherRows(run: result.run, task: task.name, path: place.path)
       }
     }
     var (lines, hashes): ([String], String) = ([], "")
-    for (index, item) in questions.enumerated() {
-      let mine = task.definition.metrics.map { ($0, values[$0]?[index] ?? .nan) }
-      let sample = Sample(id: index, row: rows[index].value, item: item, answers: answers[index])
-      lines.append(PythonJSON.text(sample.json(metrics: mine)))
-      hashes += sample.hashes.map(\.1).joined()
+    // Questions come once for every filter, all of them for one after the other.
+    for filter in metrics.map(\.filter).distinct {
+      let mine = metrics.filter { $0.filter == filter }
+      for (index, item) in questions.enumerated() {
+        let sample = Sample(
+          id: index, row: rows[index].value, item: item, task: task, answers: answers[index],
+          metrics: mine)
+        lines.append(
+          PythonJSON.text(sample.json(values: mine.map { values[$0.name]?[index] ?? .nan })))
+        hashes += sample.hashes.map(\.1).joined()
+      }
     }
     return TaskSamples(
-      task: task, lines: lines, values: values, rows: rows.count,
-      hash: Digest.of(Data(hashes.utf8)))
+      task: task, lines: lines, metrics: metrics, values: values, questions: questions.count,
+      rows: rows.count, hash: Digest.of(Data(hashes.utf8)))
   }
 
-  /// log p and whether it is greedy, of every request of every question.
-  private func answers(to questions: [TaskItem], of task: String) throws -> [[(Double, Bool)]] {
-    let counts = try items.read("tasks/\(task)/requests", as: Int64.self)
-    let values = try items.read("tasks/\(task)/log_likelihood", as: Double.self)
-    let greedy = try items.read("tasks/\(task)/is_greedy", as: UInt8.self)
-    let expected = questions.map { Int64($0.requests.count) }
-    guard counts == expected, values.count == greedy.count,
-      values.count == Int(counts.reduce(0, +))
-    else { throw LmEvalError.noItems(run: result.run, reason: "task \(task) has other questions") }
-    var next = 0
-    return counts.map { count in
-      defer { next += Int(count) }
-      return (next..<next + Int(count)).map { (values[$0], greedy[$0] == 1) }
+  private func answers(
+    to questions: [TaskItem], of task: EvaluateStage.DefinedTask
+  ) throws -> [LmEvalAnswers] {
+    let found =
+      task.isGenerated
+      ? try LmEvalAnswers.texts(
+        to: questions, in: folder.appending(path: StageFile.generations(of: task.name)))
+      : try LmEvalAnswers.logLikelihoods(to: questions, of: task.name, in: items)
+    guard let found else {
+      throw LmEvalError.noItems(run: result.run, reason: "task \(task.name) has other questions")
     }
+    return found
   }
 
   /// A line of a file of samples.
@@ -138,7 +150,10 @@ extension LmEvalExport {
     let id: Int
     let row: JSONValue
     let item: TaskItem
-    let answers: [(Double, Bool)]
+    let task: EvaluateStage.DefinedTask
+    let answers: LmEvalAnswers
+    /// Of one filter, at least one.
+    let metrics: [LmEvalMetric]
 
     private var target: String { item.target ?? item.answer.map { String($0) } ?? "" }
 
@@ -150,28 +165,51 @@ extension LmEvalExport {
       ]
     }
 
-    func json(metrics: [(TaskMetric, Double)]) -> JSONValue {
-      let arguments = item.requests.enumerated().map { index, request in
-        (
-          "gen_args_\(index)",
-          ["arg_0": JSONValue(request.context), "arg_1": JSONValue(request.continuation)]
-            as JSONValue
-        )
-      }
-      // lm-eval writes answers as Python prints them.
-      let answers = answers.map { value, isGreedy in
-        [JSONValue("\(value)"), JSONValue(isGreedy ? "True" : "False")] as JSONValue
-      }
+    private var arguments: JSONValue {
+      let generation = task.lmEvalGeneration
+      return .object(
+        JSONObject(
+          item.requests.enumerated().map { index, request in
+            let second = generation ?? JSONValue(request.continuation)
+            return (
+              "gen_args_\(index)",
+              ["arg_0": JSONValue(request.context), "arg_1": second] as JSONValue
+            )
+          }))
+    }
+
+    func json(values: [Double]) -> JSONValue {
       var object = JSONObject([
         ("doc_id", JSONValue(id)), ("doc", row), ("target", JSONValue(target)),
-        ("arguments", .object(JSONObject(arguments))),
-        ("resps", .array(answers.map { [[$0]] })), ("filtered_resps", .array(answers)),
-        ("filter", "none"), ("metrics", .array(metrics.map { JSONValue($0.0.rawValue) })),
+        ("arguments", arguments), ("resps", answers.responses),
+        ("filtered_resps", answers.filtered(by: metrics[0], of: item)),
+        ("filter", JSONValue(metrics[0].filter)),
+        ("metrics", .array(metrics.map { JSONValue($0.base) })),
       ])
       for (key, hash) in hashes { object[key] = JSONValue(hash) }
-      for (metric, value) in metrics { object[metric.rawValue] = JSONValue(value) }
+      for (metric, value) in zip(metrics, values) { object[metric.base] = JSONValue(value) }
       return .object(object)
     }
+  }
+}
+
+extension EvaluateStage.DefinedTask {
+  /// lm-eval's `generation_kwargs`; nil of a task that is scored by log-likelihoods.
+  fileprivate var lmEvalGeneration: JSONValue? {
+    guard let rule = definition.generation else { return nil }
+    return [
+      "until": .array(rule.stops.map { JSONValue($0) }),
+      "max_gen_toks": JSONValue(sampling.maximumTokens ?? rule.maximumTokens),
+      "do_sample": .bool(sampling.temperature > 0),
+      "temperature": JSONValue(sampling.temperature),
+    ]
+  }
+}
+
+extension [String] {
+  /// Each once, in the order of their first places.
+  fileprivate var distinct: [String] {
+    reduce(into: []) { known, text in if !known.contains(text) { known.append(text) } }
   }
 }
 
@@ -189,12 +227,14 @@ extension LmEvalExport {
       "versions": byTask { JSONValue($0.task.definition.version) },
       "n-shot": byTask { JSONValue($0.task.definition.shots) },
       "higher_is_better": byTask { samples in
-        .object(
+        let directions = samples.metrics.map { ($0.base, $0.higherIsBetter) }
+        return .object(
           JSONObject(
-            samples.task.definition.metrics.map { ($0.rawValue, .bool($0.higherIsBetter)) }))
+            Dictionary(directions, uniquingKeysWith: { first, _ in first })
+              .sorted { $0.key < $1.key }.map { ($0.key, .bool($0.value)) }))
       },
       "n-samples": byTask {
-        ["original": JSONValue($0.rows), "effective": JSONValue($0.lines.count)]
+        ["original": JSONValue($0.rows), "effective": JSONValue($0.questions)]
       },
       "config": [
         "model": "assay", "model_args": JSONValue("pretrained=\(model)"), "model_dtype": compute,
@@ -213,22 +253,22 @@ extension LmEvalExport {
   private func numbers(_ samples: TaskSamples) -> JSONValue {
     let name = JSONValue(samples.task.name)
     var object = JSONObject([
-      ("name", name), ("alias", name), ("sample_len", JSONValue(samples.lines.count)),
+      ("name", name), ("alias", name), ("sample_len", JSONValue(samples.questions)),
     ])
-    for metric in samples.task.definition.metrics {
+    for metric in samples.metrics {
       let measured = result.outcome.metrics.first {
-        $0.definition.name == metric.rawValue && $0.definition.scope == samples.task.name
+        $0.definition.name == metric.name && $0.definition.scope == samples.task.name
       }
-      object["\(metric.rawValue),none"] = measured?.value.map { JSONValue($0) } ?? .number(.nan)
-      object["\(metric.rawValue)_stderr,none"] = Self.standardError(
-        samples.values[metric] ?? [], of: metric)
+      object[metric.key] = measured?.value.map { JSONValue($0) } ?? .number(.nan)
+      object[metric.errorKey] = Self.standardError(
+        samples.values[metric.name] ?? [], of: metric)
     }
     return .object(object)
   }
 
   /// Of the mean over items, as lm-eval computes it; what is no mean has none there either.
-  private static func standardError(_ values: [Double], of metric: TaskMetric) -> JSONValue {
-    guard metric != .perplexity, values.count > 1 else { return "N/A" }
+  private static func standardError(_ values: [Double], of metric: LmEvalMetric) -> JSONValue {
+    guard !metric.isPerplexity, values.count > 1 else { return "N/A" }
     let mean = values.reduce(0, +) / Double(values.count)
     let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
     return JSONValue((squares / Double(values.count - 1) / Double(values.count)).squareRoot())
@@ -236,18 +276,33 @@ extension LmEvalExport {
 
   private func configuration(_ samples: TaskSamples) -> JSONValue {
     let definition = samples.task.definition
-    let metrics = definition.metrics.map { metric -> JSONValue in
+    let metrics = samples.metrics.map { metric -> JSONValue in
       [
-        "metric": JSONValue(metric.rawValue),
-        "aggregation": JSONValue(metric == .perplexity ? "perplexity" : "mean"),
+        "metric": JSONValue(metric.base),
+        "aggregation": JSONValue(metric.isPerplexity ? "perplexity" : "mean"),
         "higher_is_better": .bool(metric.higherIsBetter),
       ]
     }
-    return [
-      "task": JSONValue(samples.task.name), "num_fewshot": JSONValue(definition.shots),
-      "metric_list": .array(metrics),
-      "output_type": definition.kind == .continuation ? "loglikelihood" : "multiple_choice",
-      "metadata": ["version": JSONValue(definition.version)],
-    ]
+    var object = JSONObject([
+      ("task", JSONValue(samples.task.name)), ("num_fewshot", JSONValue(definition.shots)),
+      ("metric_list", .array(metrics)), ("output_type", JSONValue(definition.kind.lmEvalName)),
+      ("metadata", ["version": JSONValue(definition.version)] as JSONValue),
+    ])
+    if let generation = samples.task.lmEvalGeneration {
+      object["generation_kwargs"] = generation
+      object["repeats"] = JSONValue(samples.task.sampling.samples)
+    }
+    return .object(object)
+  }
+}
+
+extension TaskDefinition.Kind {
+  /// lm-eval's `output_type`.
+  fileprivate var lmEvalName: String {
+    switch self {
+    case .multipleChoice, .partialContext: "multiple_choice"
+    case .continuation: "loglikelihood"
+    case .generation: "generate_until"
+    }
   }
 }

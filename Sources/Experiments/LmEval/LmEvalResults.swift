@@ -81,7 +81,8 @@ extension LmEvalResults {
   ///
   /// Definitions hold the task's hash: equal ones are of equal questions, whatever program asked.
   ///
-  /// - Returns: Metrics named as in lm-eval, `acc` for `acc,none`, `exact_match,strict-match` as it is.
+  /// - Returns: Metrics named as in lm-eval, `acc` for `acc,none`, `pass@1` for `pass@1,create_test`,
+  ///   `exact_match,strict-match` as it is.
   public func metrics() -> [Metric] {
     tasks.flatMap { task in
       (document["results"]?[task]?.objectValue?.members ?? []).compactMap { key, value in
@@ -101,7 +102,7 @@ extension LmEvalResults {
   }
 
   static func metricName(_ name: String, filter: String) -> String {
-    filter == "none" ? name : "\(name),\(filter)"
+    [LmEvalMetric.noFilter, LmEvalMetric.programs].contains(filter) ? name : "\(name),\(filter)"
   }
 
   /// The scope of a task's metrics: another definition than ours, so another column of one table.

@@ -102,10 +102,11 @@ extension LmEvalSamples.Sample {
     // Written as texts: ["-12.5", "False"].
     for answer in value["filtered_resps"]?.arrayValue ?? [] {
       guard let pair = answer.arrayValue, pair.count == 2,
-        let logLikelihood = pair[0].doubleValue ?? pair[0].stringValue.flatMap(Double.init)
+        let logLikelihood = pair[0].doubleValue ?? pair[0].stringValue.flatMap(Double.init),
+        let greedy = pair[1].boolValue ?? ["False": false, "True": true][pair[1].stringValue ?? ""]
       else { continue }
       logLikelihoods.append(logLikelihood)
-      isGreedy.append(pair[1].boolValue ?? (pair[1].stringValue == "True"))
+      isGreedy.append(greedy)
     }
   }
 }

@@ -42,6 +42,8 @@ public struct DefinedTaskParameters: Codable, Sendable, Equatable {
   public let maximumTokens: Int?
   /// Of programs: every k of pass@k besides 1.
   public let passAt: [Int]?
+  /// Whether every group of items, such as a subject of MMLU, has metrics of its own; nil: not.
+  public let groups: Bool?
 }
 
 extension ParameterGroup {
@@ -68,6 +70,9 @@ extension ParameterGroup {
       "Generation: in the place of the definition's, for models of few positions."),
     ParameterField(
       "passAt", .integers(1...10_000), .optional, "Programs: k of pass@k, up to the samples."),
+    ParameterField(
+      "groups", .flag, .optional,
+      "Also the metrics of every group, such as the subjects of MMLU: scope \"mmlu, anatomy\"."),
   ])
 }
 

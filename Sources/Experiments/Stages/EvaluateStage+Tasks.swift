@@ -19,6 +19,8 @@ extension EvaluateStage {
     public var sampling = AnswerSampling()
     /// Every k of pass@k besides 1, none above the samples.
     public var attempts: [Int] = []
+    /// Whether every group, such as a subject, has metrics of its own.
+    var scoresGroups = false
 
     public init(name: String, definition: TaskDefinition, rows: URL, limit: Int? = nil) {
       self.name = name
@@ -37,6 +39,7 @@ extension EvaluateStage {
         samples: task.samples ?? 1, temperature: task.temperature ?? 0, topP: task.topP,
         maximumTokens: task.maximumTokens)
       attempts = (task.passAt ?? []).filter { $0 > 1 && $0 <= sampling.samples }
+      scoresGroups = task.groups == true && definition.hasGroups
     }
 
     var isGenerated: Bool { definition.kind == .generation }
@@ -46,8 +49,7 @@ extension EvaluateStage {
     /// - Returns: At least one.
     /// - Throws: ``TaskError``.
     public func items() throws -> [TaskItem] {
-      let all = try definition.items(in: rows)
-      return limit.map { Array(all.prefix($0)) } ?? all
+      try definition.items(in: rows, limit: limit)
     }
 
     /// What the stage reads of it.
@@ -59,15 +61,15 @@ extension EvaluateStage {
 
     /// What decides its numbers besides the inputs, as it enters the stage's key.
     var parameters: JSONValue {
-      let known = parameters(rows: "input", examples: "input")
-      guard isGenerated, sampling.temperature > 0, var object = known.objectValue else {
-        return known
+      var object = parameters(rows: "input", examples: "input")
+      if isGenerated, sampling.temperature > 0 {
+        object["seed"] = JSONValue(Double(sampling.seed))
       }
-      object["seed"] = JSONValue(Double(sampling.seed))
+      if scoresGroups { object["groups"] = true }
       return .object(object)
     }
 
-    private func parameters(rows: String, examples: String?) -> JSONValue {
+    private func parameters(rows: String, examples: String?) -> JSONObject {
       var object = JSONObject([
         ("task", definition.identity(rows: rows, examples: examples))
       ])
@@ -76,7 +78,7 @@ extension EvaluateStage {
         object["sampling"] = sampling.json
         if definition.runsPrograms { object["sandbox"] = SandboxLimits().json }
       }
-      return .object(object)
+      return object
     }
 
     /// Everything that fixes its numbers, but for the model.
@@ -88,9 +90,8 @@ extension EvaluateStage {
     /// - Throws: What reading the rows throws.
     public func metricParameters(tokenizer: String, precision: Precision) throws -> JSONValue {
       let examples = try definition.examplesURL(in: rows).map { try Digest.of(file: $0) }
-      let files = parameters(
+      var object = parameters(
         rows: try Digest.of(file: definition.rowsURL(in: rows)), examples: examples)
-      var object = files.objectValue ?? JSONObject()
       object["compute"] = JSONValue(precision.rawValue)
       object["tokenizer"] = JSONValue(tokenizer)
       return .object(object)
@@ -101,7 +102,8 @@ extension EvaluateStage {
     /// - Returns: The definition, the digest of its rows and the limit.
     /// - Throws: What reading the rows throws.
     public func solutionParameters() throws -> JSONValue {
-      parameters(rows: try Digest.of(file: definition.rowsURL(in: rows)), examples: nil)
+      .object(
+        parameters(rows: try Digest.of(file: definition.rowsURL(in: rows)), examples: nil))
     }
 
     /// Lets a model write answers; programs among them need a sandbox, before anything is written.
@@ -162,7 +164,8 @@ extension EvaluateStage {
     let scores = try task.generate(folder, tokenizer, precision: precision, progress: progress)
     try scores.write(to: items, of: task)
     let lines = scores.lines(task: task.name).map { $0 + "\n" }.joined()
-    try Data(lines.utf8).write(to: directory.appending(path: "\(task.name).generations.jsonl"))
+    try Data(lines.utf8).write(
+      to: directory.appending(path: StageFile.generations(of: task.name)))
     let more = try scores.attemptMetrics(of: task, tokenizer: digest, precision: precision)
     return (
       try scores.metrics(of: task, tokenizer: digest, precision: precision) + more,
@@ -188,7 +191,12 @@ extension EvaluateStage {
   }
 
   /// The scope of the mean over a task's groups, each group alike.
-  static func macroScope(of task: String) -> String { "\(task), mean of groups" }
+  static func macroScope(of task: String) -> String { groupScope(meanOfGroups, of: task) }
+
+  static let meanOfGroups = "mean of groups"
+
+  /// The scope of one group of a task's items.
+  static func groupScope(_ group: String, of task: String) -> String { "\(task), \(group)" }
 
   /// Adds the names of what a point's tasks will give, as far as their definitions can be read.
   static func addResultNames(
@@ -196,7 +204,11 @@ extension EvaluateStage {
   ) {
     for (name, task) in point.evaluation.definedTasks {
       guard let definition = try? TaskDefinition(point.url(task.definition)) else { continue }
+      let rows = task.rows.map(point.url) ?? definition.usualRows
+      let groups = task.groups == true ? try? definition.groupNames(in: rows) : nil
       for metric in definition.metrics {
+        metrics[metric.rawValue, default: []].formUnion(
+          (groups ?? []).map { groupScope($0, of: name) })
         // What is imported of the same task may have a column beside it.
         metrics[metric.rawValue, default: []].formUnion([name, LmEvalResults.scope(of: name)])
         if definition.hasGroups { metrics[metric.rawValue]?.insert(macroScope(of: name)) }
@@ -215,33 +227,35 @@ extension ItemScores {
   ) throws -> [Metric] {
     let parameters = try task.metricParameters(tokenizer: tokenizer, precision: precision)
     return task.definition.metrics.flatMap { metric in
-      func result(_ scope: String, _ value: Double) -> Metric {
+      func result(_ scope: String, _ value: Double, _ count: Int) -> Metric {
         Metric(
           definition: MetricDefinition(
             name: metric.rawValue, scope: scope, unit: metric.unit,
             higherIsBetter: metric.higherIsBetter, protocolParameters: parameters),
-          value: value, items: items.count)
+          value: value, items: count)
       }
-      let mean = macroAverage(metric).map { result(EvaluateStage.macroScope(of: task.name), $0) }
-      return [result(task.name, value(metric))] + (mean.map { [$0] } ?? [])
+      var results = [result(task.name, value(metric), items.count)]
+      if let mean = macroAverage(metric) {
+        results.append(result(EvaluateStage.macroScope(of: task.name), mean, items.count))
+      }
+      guard task.scoresGroups else { return results }
+      return results
+        + groups(metric).map {
+          result(EvaluateStage.groupScope($0.name, of: task.name), $0.value, $0.items)
+        }
     }
   }
 
-  fileprivate func writeItems(to file: HDF5Writer, of task: EvaluateStage.DefinedTask) throws {
-    let place = "tasks/\(task.name)"
-    try file.write(taskLines(items.map(\.id)), to: "\(place)/item")
-    if items.contains(where: { $0.group != nil }) {
-      try file.write(taskLines(items.map { $0.group ?? "" }), to: "\(place)/group")
-    }
-    for metric in task.definition.metrics {
-      try file.write(values(metric), to: "\(place)/\(metric.rawValue)")
-    }
+  /// Who the items are, and their values in each metric.
+  fileprivate func stored(of task: EvaluateStage.DefinedTask) -> ScopeItems {
+    let hasGroups = items.contains { $0.group != nil }
+    return ScopeItems(
+      ids: items.map(\.id), hashes: items.map(\.hash.value),
+      clusters: hasGroups ? items.map { $0.group ?? "" } : nil,
+      values: Dictionary(
+        task.definition.metrics.map { ($0.rawValue, values($0)) },
+        uniquingKeysWith: { first, _ in first }))
   }
-}
-
-/// Lines of UTF-8.
-private func taskLines(_ texts: [String]) -> [UInt8] {
-  Array(texts.map { $0.replacing("\n", with: " ") }.joined(separator: "\n").utf8)
 }
 
 extension GenerationScores {
@@ -261,21 +275,21 @@ extension GenerationScores {
     }
   }
 
-  /// Stores every item: its name, and its value in each metric.
+  /// Stores every item, and its value in each metric.
   func write(to file: HDF5Writer, of task: EvaluateStage.DefinedTask) throws {
-    try writeItems(to: file, of: task)
+    var stored = stored(of: task)
     for k in task.attempts where task.definition.runsPrograms {
-      try file.write(chances(passingOf: k), to: "tasks/\(task.name)/pass@\(k)")
+      stored.values["pass@\(k)"] = chances(passingOf: k)
     }
+    try file.write(stored, to: "tasks/\(task.name)")
   }
 }
 
 extension TaskScores {
-  /// Stores every item: its name and group (lines of UTF-8), the answers to its requests, and its
-  /// value in each metric.
+  /// Stores every item, the answers to its requests, and its value in each metric.
   func write(to file: HDF5Writer, of task: EvaluateStage.DefinedTask) throws {
     let place = "tasks/\(task.name)"
-    try writeItems(to: file, of: task)
+    try file.write(stored(of: task), to: place)
     try file.write(answers.map { Int64($0.logLikelihoods.count) }, to: "\(place)/requests")
     try file.write(answers.flatMap(\.logLikelihoods), to: "\(place)/log_likelihood")
     try file.write(

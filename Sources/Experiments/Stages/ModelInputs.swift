@@ -24,21 +24,19 @@ struct ModelInputs {
     problems = []
     checkModel(point)
     if let calibration = point.calibration, point.drawsCalibration {
-      let pointer = JSONPointer(["calibration"])
-      checkContext(calibration.context, of: point, at: pointer.appending("context"))
-      for corpus in calibration.corpus {
-        checkText(
-          point.url(corpus.path), calibration.format, context: calibration.context,
-          at: pointer.appending("corpus"))
-      }
+      checkTexts(
+        calibration.corpus.map(\.path), calibration.format, context: calibration.context,
+        of: point, at: JSONPointer(["calibration"]))
     }
     if let text = point.allocation?.fitnessText, point.allocation?.fitness == .measured {
-      let pointer = JSONPointer(["allocation", "fitnessText"])
-      checkContext(text.context, of: point, at: pointer.appending("context"))
-      for path in text.corpus {
-        checkText(
-          point.url(path), text.format, context: text.context, at: pointer.appending("corpus"))
-      }
+      checkTexts(
+        text.corpus, text.format, context: text.context, of: point,
+        at: JSONPointer(["allocation", "fitnessText"]))
+    }
+    if let text = point.structure?.text {
+      checkTexts(
+        text.corpus, text.format, context: text.context, of: point,
+        at: JSONPointer(["structure", "text"]))
     }
     for path in point.allocation?.calibrationTexts ?? [] {
       checkText(
@@ -46,38 +44,20 @@ struct ModelInputs {
         context: point.calibration?.context ?? 1,
         at: JSONPointer(["allocation", "calibrationTexts"]))
     }
-    if let text = point.structure?.text {
-      let pointer = JSONPointer(["structure", "text"])
-      checkContext(text.context, of: point, at: pointer.appending("context"))
-      for path in text.corpus {
-        checkText(
-          point.url(path), text.format, context: text.context, at: pointer.appending("corpus"))
-      }
-    }
     checkEvaluation(point)
     return problems
   }
 
   private mutating func checkEvaluation(_ point: PointParameters) {
     if let perplexity = point.evaluation.perplexity {
-      let pointer = JSONPointer(["evaluation", "perplexity"])
-      checkContext(perplexity.context, of: point, at: pointer.appending("context"))
-      for (name, path) in perplexity.corpora.sorted(by: { $0.key < $1.key }) {
-        checkText(
-          point.url(path), perplexity.format,
-          context: perplexity.protocol == .lmEval ? 1 : perplexity.context,
-          at: pointer.appending("corpora").appending(name))
-      }
+      checkTexts(
+        perplexity.corpora, perplexity.format, perplexity.protocol, context: perplexity.context,
+        of: point, at: JSONPointer(["evaluation", "perplexity"]))
     }
     if let divergence = point.evaluation.divergence {
-      let pointer = JSONPointer(["evaluation", "divergence"])
-      checkContext(divergence.context, of: point, at: pointer.appending("context"))
-      for (name, path) in divergence.corpora.sorted(by: { $0.key < $1.key }) {
-        checkText(
-          point.url(path), divergence.format,
-          context: divergence.protocol == .lmEval ? 1 : divergence.context,
-          at: pointer.appending("corpora").appending(name))
-      }
+      checkTexts(
+        divergence.corpora, divergence.format, divergence.protocol, context: divergence.context,
+        of: point, at: JSONPointer(["evaluation", "divergence"]))
     }
     for (name, task) in point.evaluation.tasks.sorted(by: { $0.key < $1.key }) {
       let pointer = JSONPointer(["evaluation", "tasks", name])
@@ -107,6 +87,30 @@ struct ModelInputs {
     look(at: "context \(context) \(url.path)", pointer) {
       guard let configuration = (try? ModelFolder(url))?.configuration else { return }
       try ForwardPass.check(length: context, in: configuration)
+    }
+  }
+
+  /// Texts of which windows of one length are drawn.
+  private mutating func checkTexts(
+    _ paths: [String], _ format: TextFormat, context: Int, of point: PointParameters,
+    at pointer: JSONPointer
+  ) {
+    checkContext(context, of: point, at: pointer.appending("context"))
+    for path in paths {
+      checkText(point.url(path), format, context: context, at: pointer.appending("corpus"))
+    }
+  }
+
+  /// Named texts that a protocol cuts; lm-eval's takes any length.
+  private mutating func checkTexts(
+    _ corpora: [String: String], _ format: TextFormat, _ convention: PerplexityConvention,
+    context: Int, of point: PointParameters, at pointer: JSONPointer
+  ) {
+    checkContext(context, of: point, at: pointer.appending("context"))
+    for (name, path) in corpora.sorted(by: { $0.key < $1.key }) {
+      checkText(
+        point.url(path), format, context: convention == .lmEval ? 1 : context,
+        at: pointer.appending("corpora").appending(name))
     }
   }
 

@@ -13,6 +13,9 @@ enum StageFile {
   static let divergence = "divergence.json"
   static let structure = "structure.h5"
   static let cost = "cost.json"
+
+  /// What a model wrote, a JSON object a sample.
+  static func generations(of task: String) -> String { "\(task).generations.jsonl" }
 }
 
 extension StageContext {

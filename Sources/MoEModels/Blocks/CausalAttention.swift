@@ -5,7 +5,8 @@ import Tensors
 /// A sequence is copied head-major (queries of one key/value head together), then blocks of queries
 /// see only the keys up to their end, which saves almost half of the products. Branches of a tree
 /// are copied behind the trunk one after the other, each over the one before: to its queries a branch
-/// and the trunk are one sequence.
+/// and the trunk are one sequence. Their products, of as many shapes as there are lengths, need no
+/// primitive of their own; those of whole sequences keep the sums that they always had.
 final class CausalAttention {
   private let heads: Int
   private let keyValueHeads: Int
@@ -58,7 +59,8 @@ final class CausalAttention {
     for (index, shape) in batch.shapes.enumerated() {
       let start = batch.starts[index]
       let places = places(
-        room: batch.stores?[index].room ?? shape.longest, store: batch.stores?[index])
+        room: batch.stores?[index].room ?? shape.longest, store: batch.stores?[index],
+        isBranched: !shape.branches.isEmpty)
       attend(start..<start + shape.trunk, firstRow: first, projected, places, to: y)
       first += shape.trunk
       for branch in shape.branches {
@@ -85,9 +87,10 @@ final class CausalAttention {
     let halfValues: UnsafeMutablePointer<UInt16>
     /// Whether keys and values stay for the tokens that follow.
     let areKept: Bool
+    let isBranched: Bool
   }
 
-  private func places(room: Int, store: KeyValueStore?) -> Places {
+  private func places(room: Int, store: KeyValueStore?, isBranched: Bool) -> Places {
     let (q, k, v) = (
       room * heads * headDimension, room * keyValueHeads * headDimension,
       room * keyValueHeads * valueDimension
@@ -99,7 +102,7 @@ final class CausalAttention {
       halfQueries: halfQueries.reserve(isHalf ? q : 0),
       halfKeys: store?.halfKeys(isHalf ? k : 0) ?? halfKeys.reserve(isHalf ? k : 0),
       halfValues: store?.halfValues(isHalf ? v : 0) ?? halfValues.reserve(isHalf ? v : 0),
-      areKept: store != nil)
+      areKept: store != nil, isBranched: isBranched)
   }
 
   /// Attention of the tokens at consecutive positions to those before them, which are in place.
@@ -210,6 +213,21 @@ final class CausalAttention {
     let outputStrides = BatchedProduct.Strides(batch: rows * dv, row: dv)
     let offset = block.lowerBound * repeats * d
     switch precision {
+    case .f32 where places.isBranched:
+      for head in 0..<keyValueHeads {
+        DenseProduct.multiply(
+          rows: rows, inner: d, columns: seen,
+          .init(places.queries + head * queryStrides.batch + offset, stride: d),
+          .init(places.keys + head * keyStrides.batch, stride: d, transposed: true),
+          into: scores + head * rows * seen, stride: seen)
+      }
+      softmax(scores, block: block, half: nil)
+      for head in 0..<keyValueHeads {
+        DenseProduct.multiply(
+          rows: rows, inner: seen, columns: dv, .init(scores + head * rows * seen, stride: seen),
+          .init(places.values + head * valueStrides.batch, stride: dv),
+          into: outputs + head * rows * dv, stride: dv)
+      }
     case .f32:
       BatchedProduct.multiply(
         batch: keyValueHeads, rows: rows, inner: d, columns: seen,

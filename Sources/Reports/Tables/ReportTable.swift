@@ -46,7 +46,7 @@ struct ReportTable {
   var legend: [String] {
     TableLegend(
       groups: contents.groups, quantities: contents.quantities,
-      marksBest: contents.spec.bestWithin
+      metrics: contents.metrics.map(\.definition), marksBest: contents.spec.bestWithin
     ).sentences + (tests?.sentences ?? [])
   }
 

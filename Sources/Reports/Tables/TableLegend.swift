@@ -1,12 +1,16 @@
+import Experiments
+
 /// Says in words what the marks of a table mean.
 struct TableLegend {
   let groups: [PointGroup]
   let quantities: [Quantity]
+  /// Behind the quantities that are metrics.
+  let metrics: [MetricDefinition]
   /// The axis within which the best values are bold.
   let marksBest: String?
 
   var sentences: [String] {
-    [spread, itemError, forced, best, seconds, memory].compactMap(\.self)
+    [spread, itemError, forced, best, divergence, seconds, memory].compactMap(\.self)
   }
 
   private var spread: String? {
@@ -36,6 +40,16 @@ struct TableLegend {
     guard let marksBest else { return nil }
     let excluded = groups.contains(where: \.isForced) ? "; *forced* cells take no part" : ""
     return "Bold: best unrounded mean among quantized rows of equal \(marksBest)\(excluded)."
+  }
+
+  private var divergence: String? {
+    let all = metrics.filter { $0.name.hasPrefix("kl-") }.flatMap { metric in
+      let parameters = metric.protocolParameters
+      return [parameters] + (parameters["parts"]?.arrayValue ?? [])
+    }
+    guard let kept = all.lazy.compactMap({ $0["topK"]?.intValue }).first else { return nil }
+    return "KL: over the \(kept) tokens that full precision finds likeliest and all others pooled "
+      + "as one, which is never above the KL over the whole vocabulary."
   }
 
   private var seconds: String? {

@@ -73,7 +73,7 @@ def make_task(definition: str, rows: list[Row], shots: list[Row]) -> Configurabl
     config |= {"fewshot_split": "dev" if shots else None, "custom_dataset": lambda **_: splits}
     if not shots:
         config["fewshot_config"] = None
-    if config["output_type"] == "generate_until":
+    if "humaneval" in definition:
         config |= {"metric_list": [{"metric": "exact_match"}], "filter_list": None, "unsafe_code": False}
     return ConfigurableTask(config=config)
 

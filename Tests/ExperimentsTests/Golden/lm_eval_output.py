@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""What lm-eval itself writes, results and samples: lm_eval_output.py MODEL ROWS OUT [--limit 6]
+"""What lm-eval itself writes, results and samples: lm_eval_output.py MODEL ROWS OUT [--limit 6] [--tasks …]
 
 MODEL is a folder in Hugging Face layout, ROWS has the benchmarks' rows; definitions are those of the installed package,
 as in EvaluationTests/Golden/lm_eval_reference.py. OUT gets lm-eval's folder: MODEL_NAME/results_TIME.json and
-samples_TASK_TIME.jsonl. `pretty_env_info` and folders of this machine are taken out afterwards.
+samples_TASK_TIME.jsonl. `pretty_env_info` and folders of this machine are taken out afterwards. lm-eval-output has the
+first six rows of piqa, arc-easy and lambada; lm-eval-generated those of --limit 2 --tasks gsm8k.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ def main() -> None:
     for name in ("model", "rows", "out"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--limit", type=int, default=6)
+    parser.add_argument("--tasks", nargs="+", default=TASKS)
     parser.set_defaults(dtype="f32", threads=2, experts="eager")
     arguments = parser.parse_args()
     tasks = {}
-    for name in TASKS:
+    for name in arguments.tasks:
         file, definition, convert = BENCHMARKS[name]
         task = make_task(definition, [convert(row) for row in read_rows(arguments.rows, file)], [])
         tasks[task.config.task] = task

@@ -1,14 +1,14 @@
-/// The generator of Python's `random` module, bit for bit, as far as GPTQ's code uses it.
+/// The generator of Python's `random` module, bit for bit, as far as GPTQ's code and lm-eval use it.
 ///
 /// - SeeAlso: Matsumoto and Nishimura 1998, "Mersenne Twister", MT19937; CPython,
 ///   `Modules/_randommodule.c` and `Lib/random.py`.
-struct PythonRandom {
+public struct PythonRandom: Sendable {
   private static let size = 624
   private var state = [UInt32](repeating: 0, count: size)
   private var index = size
 
   /// `random.seed(seed)` for a seed that is not negative.
-  init(seed: UInt64) {
+  public init(seed: UInt64) {
     fill(from: 19_650_218)
     let high = UInt32(truncatingIfNeeded: seed >> 32)
     let key = [UInt32(truncatingIfNeeded: seed)] + (high == 0 ? [] : [high])
@@ -30,8 +30,41 @@ struct PythonRandom {
   }
 
   /// `random.randint(low, high)`, both ends included.
-  mutating func integer(in range: ClosedRange<Int>) -> Int {
+  public mutating func integer(in range: ClosedRange<Int>) -> Int {
     range.lowerBound + Int(below(UInt64(range.upperBound - range.lowerBound) + 1))
+  }
+
+  /// `random.sample(range(population), count)`: places without repetition, in the order drawn.
+  ///
+  /// - Parameters:
+  ///   - count: From 0 to the population.
+  ///   - population: Places 0…population − 1.
+  /// - Returns: `count` places.
+  public mutating func sample(_ count: Int, of population: Int) -> [Int] {
+    precondition((0...population).contains(count), "\(count) of \(population)")
+    // CPython copies the population where that is smaller than a set of so many numbers.
+    var largestCopied = 21
+    if count > 5 {
+      var power = 4
+      while power < 3 * count { power *= 4 }
+      largestCopied += power
+    }
+    guard population > largestCopied else { return sampleByCopy(count, of: population) }
+    var (chosen, seen): ([Int], Set<Int>) = ([], [])
+    while chosen.count < count {
+      let place = Int(below(UInt64(population)))
+      if seen.insert(place).inserted { chosen.append(place) }
+    }
+    return chosen
+  }
+
+  private mutating func sampleByCopy(_ count: Int, of population: Int) -> [Int] {
+    var pool = Array(0..<population)
+    return (0..<count).map { drawn in
+      let place = Int(below(UInt64(population - drawn)))
+      defer { pool[place] = pool[population - drawn - 1] }
+      return pool[place]
+    }
   }
 
   /// `_randbelow_with_getrandbits`: bits are drawn until the number is small enough.
