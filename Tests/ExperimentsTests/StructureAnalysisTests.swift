@@ -127,6 +127,9 @@ struct StructureAnalysisTests {
       return
     }
     #expect(range.contains(estimate) && range.upperBound - range.lowerBound < 0.1)
+    // Six layers are fewer than the coefficients: their clusters say nothing.
+    #expect(!table.columns.map(\.title).contains("coefficient, clustered by layer"))
+    #expect(table.notes.joined().contains("errors clustered by the"))
   }
 
   @Test("projections of an expert are compared within it")

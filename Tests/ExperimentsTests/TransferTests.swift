@@ -157,17 +157,25 @@ struct TransferTests {
     #expect(table.notes.joined().contains("no common level store"))
   }
 
-  @Test("variance is split among sets, samples and windows; merged sets do not count")
+  @Test("variance is split among sets, samples and texts, windows apart; merged sets do not count")
   func variance() throws {
     let table = try #require(try comparison().varianceTable())
     let names = table.rows.map { $0[0] }
-    #expect(names.contains(.text("calibration set")) && names.contains(.text("window")))
+    #expect(names.contains(.text("calibration set")) && names.contains(.text("text")))
     #expect(names.contains(.text("calibration sample")))
-    #expect(table.notes[0].hasPrefix("2 calibration sets × 2 calibration samples × 8 windows."))
+    #expect(table.notes[0].hasPrefix("2 calibration sets × 2 calibration samples × 2 texts."))
     // Samples differ by 0.02 everywhere: a variance of 0.0002, and no interaction.
     let sample = try #require(table.rows.first { $0[0] == .text("calibration sample") })
     #expect(abs(value(sample[2]) - 1e3 * 0.0002.squareRoot()) < 1e-6)
-    let shares = table.rows.map { value($0[3]) }
+    let shares = table.rows.dropLast().map { value($0[3]) }
     #expect(abs(shares.reduce(0, +) - 100) < 1e-9)
+    // Windows lie about the mean m of their text by m · {0.5, 1.5, 0.8, 1.2}; the sums of plans have
+    // m = 0.1 and 0.3, 0.4 and 0.1 above full precision.
+    let windows = try #require(table.rows.last)
+    #expect(windows[0] == .text("windows of one text") && windows[1] == .number(6))
+    let spread = (0.25 + 0.25 + 0.04 + 0.04) / 3
+    let square = (0.01 + 0.09 + 0.16 + 0.01) / 4
+    #expect(abs(value(windows[2]) - 1e3 * (square * spread).squareRoot()) < 1e-6)
+    #expect(abs(value(windows[4]) - 1e3 * (square * spread / 8).squareRoot()) < 1e-6)
   }
 }

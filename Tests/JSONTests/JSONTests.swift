@@ -155,14 +155,23 @@ import Testing
     #expect(object.keys.map { object[$0] } == [1, 30, 4, 5])
   }
 
+  @Test("what is written canonically is read again, whole numbers above 2⁵³ too")
+  func largeNumbers() throws {
+    for value in [9_007_199_254_740_994, 95_484_786_169_237_550_000, 1e20, 9.27e25, -1e21, 1e300] {
+      let written = CanonicalJSON.data([JSONValue(value)])
+      #expect(try JSONParser.parse(written) == [JSONValue(value)])
+      #expect(try JSONParser.parse(PrettyJSON.data([JSONValue(value)])) == [JSONValue(value)])
+    }
+  }
+
   @Test("what foreign writers take the liberty to write is admitted only where asked for")
   func liberties() throws {
     let python = Data("[NaN, -Infinity, Infinity]".utf8)
     let numbers = try JSONParser.parse(python, admitting: .nonFiniteNumbers).arrayValue?
       .compactMap(\.doubleValue)
     #expect(numbers?.first?.isNaN == true && numbers?.dropFirst() == [-.infinity, .infinity])
-    let large = Data("[9007199254740994]".utf8)
-    #expect(try JSONParser.parse(large, admitting: .roundedIntegers) == [9_007_199_254_740_994])
+    let large = Data("[9007199254740993]".utf8)
+    #expect(try JSONParser.parse(large, admitting: .roundedIntegers) == [9_007_199_254_740_992])
     for refused in [(python, JSONParser.Liberties.roundedIntegers), (large, .nonFiniteNumbers)] {
       #expect(throws: JSONSyntaxError.self) {
         try JSONParser.parse(refused.0, admitting: refused.1)

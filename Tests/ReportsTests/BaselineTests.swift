@@ -117,6 +117,15 @@ struct BaselineTests {
     #expect(TableContents.measure(ofMetric: "accuracy") == "accuracy")
   }
 
+  @Test("columns without items to pair are named")
+  func withoutItems() throws {
+    var data = try Self.data()
+    data.comparisons = nil
+    let text = try ReportRenderer(data).markdown()
+    #expect(text.contains("No cell is tested."))
+    #expect(text.contains("Not tested, having no items: "))
+  }
+
   @Test("why a cell is not tested is said")
   func refused() throws {
     var data = try Self.data()
@@ -125,7 +134,8 @@ struct BaselineTests {
       data.comparisons?[index].refusal = "The items are gone."
     }
     let text = try ReportRenderer(data).markdown()
-    #expect(text.contains("No cell is tested: The items are gone."))
+    #expect(text.contains("No cell is tested."))
+    #expect(text.contains("enter no test. The items are gone."))
     #expect(!text.contains("†"))
   }
 

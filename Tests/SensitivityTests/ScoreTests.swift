@@ -213,7 +213,7 @@ struct MeasurementRefusalTests {
     #expect(try ExpertMeasurement.Granularity(named: "projection") == .projection)
     #expect(
       throws: MeasurementError.unknownName(
-        "x", of: "scale", allowed: ["none", "relative", "gradient"])
+        "x", of: "scale", allowed: ["none", "relative", "residual", "gradient"])
     ) { try ExpertMeasurement.Scale(named: "x") }
     let (model, folder) = (try TinyMixtral(), try TemporaryFolder())
     var measurement = measurement(model, try model.calibrate(tokens: 20, in: folder))

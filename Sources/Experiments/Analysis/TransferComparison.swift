@@ -73,7 +73,9 @@ extension TransferComparison {
     let names = domains.map(\.label)
     let candidate = set.losses.joined(names)
     let own = domains.flatMap { $0.losses.joined([$0.label]).nats }
-    return try MeanEstimate(candidate: candidate.nats, baseline: own, weights: candidate.tokens)
+    return try MeanEstimate(
+      candidate: candidate.nats, baseline: own, weights: candidate.tokens,
+      strata: set.losses.strata(names))
   }
 
   private func difference(
@@ -81,12 +83,13 @@ extension TransferComparison {
   ) throws -> AnalysisTable.Cell {
     let candidate = losses.joined(names)
     guard let baseline else {
-      let estimate = try MeanEstimate(sumOf: candidate.nats, over: candidate.tokens)
+      let estimate = try MeanEstimate(
+        sumOf: candidate.nats, over: candidate.tokens, strata: losses.strata(names))
       return .init(estimate.mean, try estimate.interval())
     }
     let estimate = try MeanEstimate(
       candidate: candidate.nats, baseline: baseline.joined(names).nats,
-      weights: candidate.tokens)
+      weights: candidate.tokens, strata: losses.strata(names))
     return .init(estimate.mean, try estimate.interval(), scale: 1e3)
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import HDF5
+import Statistics
 
 /// Nats of every window of every corpus that a run was evaluated on.
 struct WindowLosses {
@@ -45,6 +46,14 @@ struct WindowLosses {
       }
       return (name, Corpus(nats: sums.map { $0 / count }, tokens: first.tokens))
     }.reduce(into: [:]) { $0[$1.0] = $1.1 }
+  }
+
+  /// The corpus that each window of some corpora is of.
+  func strata(_ names: [String]) -> Clusters {
+    Clusters(
+      names.flatMap { name in
+        [String](repeating: name, count: corpora[name]?.nats.count ?? 0)
+      })
   }
 
   /// Some corpora one after the other.

@@ -19,7 +19,16 @@ struct ExpectedItems {
     let stage = EvaluateStage(parameters, precision: .f32)
     let tasks = stage.tasks.map { ($0.name, try? ChoiceItem.load($0.url).count) }
     return whole("perplexity", windows(stage, model: parameters.url(parameters.model.path)))
-      + whole("accuracy", tasks)
+      + whole("accuracy", tasks) + stage.definedTasks.flatMap(answers)
+  }
+
+  /// Every metric of a task that says right or wrong of each item.
+  private static func answers(_ task: EvaluateStage.DefinedTask) -> [ExpectedItems] {
+    let metrics = task.definition.metrics.filter { $0 != .perplexity }
+    guard task.sampling.samples == 1, !metrics.isEmpty,
+      let count = try? task.definition.withShots(0).items(in: task.rows, limit: task.limit).count
+    else { return [] }
+    return metrics.map { ExpectedItems(metric: $0.rawValue, scope: task.name, items: count) }
   }
 
   private static func windows(_ stage: EvaluateStage, model: URL) -> [(String, Int?)] {

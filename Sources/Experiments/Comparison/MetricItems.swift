@@ -24,12 +24,15 @@ public struct MetricItems: Sendable, Equatable {
   public var hashes: [UInt64]?
   /// The passage or document that each item belongs to; nil if items are independent.
   public var groups: [String]?
+  /// The text or subject that each item is of, where the metric is over several that are always the
+  /// same; nil for one.
+  public var strata: [String]?
   /// What an item is, in the plural: `questions`, `windows`.
   public var noun: String
 
   public init(
     form: Form, values: [Double], weights: [Double]? = nil, names: [String]? = nil,
-    hashes: [UInt64]? = nil, groups: [String]? = nil, noun: String
+    hashes: [UInt64]? = nil, groups: [String]? = nil, strata: [String]? = nil, noun: String
   ) {
     self.form = form
     self.values = values
@@ -37,18 +40,21 @@ public struct MetricItems: Sendable, Equatable {
     self.names = names
     self.hashes = hashes
     self.groups = groups
+    self.strata = strata
     self.noun = noun
   }
 
   public var clusters: Clusters? { groups.map { Clusters($0) } }
 
-  /// The metric before any `exp`, with its error over items.
+  /// The metric before any `exp`, with its error over items: over the items of each stratum, where
+  /// there are strata.
   ///
   /// - Returns: In nats per token of a perplexity, else in the metric's unit.
   /// - Throws: ``StatisticsError`` for fewer than two items or clusters, or a value that is not finite.
   public func estimate() throws(StatisticsError) -> MeanEstimate {
     let divisors = weights ?? [Double](repeating: 1, count: values.count)
-    return try MeanEstimate(sumOf: values, over: divisors, clusters: clusters)
+    return try MeanEstimate(
+      sumOf: values, over: divisors, clusters: clusters, strata: strata.map { Clusters($0) })
   }
 
   /// The standard error of the metric over its items, in the metric's unit; of a perplexity by the

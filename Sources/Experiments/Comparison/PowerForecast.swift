@@ -131,7 +131,7 @@ public struct PowerForecast: Sendable {
   }
 
   private func assumed(_ count: ExpectedItems) throws -> Line {
-    let isAccuracy = count.metric == "accuracy"
+    let isAccuracy = count.metric != "perplexity"
     let basis =
       isAccuracy
       ? "assumed: \(assumptions.discordance) of the items discordant, one run against one"
@@ -146,7 +146,7 @@ public struct PowerForecast: Sendable {
 
   private func size(_ count: ExpectedItems, alpha: Double) throws -> Double? {
     guard count.items > 1 else { return nil }
-    guard count.metric == "accuracy" else {
+    guard count.metric != "perplexity" else {
       return try MeanDetectability.smallestDifference(
         deviation: assumptions.deviation, units: count.items, alpha: alpha,
         power: assumptions.power)

@@ -82,7 +82,7 @@ extension RunItems {
       let part = String(definition.scope.dropFirst(place.count - "tasks/".count + 2))
       let items = MetricItems(
         form: .init(of: values, definition), values: values, names: stored.ids,
-        hashes: stored.hashes, noun: "questions")
+        hashes: stored.hashes, strata: stored.clusters, noun: "questions")
       return items.part(part, of: stored.clusters)
     }
     return nil
@@ -116,6 +116,7 @@ extension MetricItems {
     }
     let chosen = groups.indices.filter { groups[$0] == name }
     guard !chosen.isEmpty else { return nil }
+    items.strata = nil
     items.values = chosen.map { items.values[$0] }
     items.names = names.map { names in chosen.map { names[$0] } }
     items.hashes = hashes.map { hashes in chosen.map { hashes[$0] } }
@@ -231,6 +232,9 @@ extension MetricItems {
     self.init(form: form, values: values, weights: weights, noun: noun)
     guard known.count == parts.count, known.reduce(0, { $0 + $1.items.ids.count }) == values.count
     else { return }
+    if parts.count > 1 {
+      strata = known.flatMap { part, items in [String](repeating: part, count: items.ids.count) }
+    }
     func title(_ part: String, _ text: String) -> String {
       parts.count > 1 ? "\(part) \(text)" : text
     }

@@ -2,6 +2,8 @@ import Foundation
 import Statistics
 
 /// What makes the value of one run of a method vary: seeds apart from items.
+///
+/// Of a metric over several fixed texts, items vary about the mean of their text.
 public struct VarianceSplit: Codable, Sendable, Equatable {
   /// What one set of factors contributes.
   public struct Component: Codable, Sendable, Equatable {
@@ -37,9 +39,9 @@ public struct VarianceSplit: Codable, Sendable, Equatable {
     }
     let design = try ReplicateDesign(candidate: runs.map(\.seeds), baseline: [[:]])
     do {
+      let values = design.pairs.map { runs[$0.candidate].items.values }
       try self.init(
-        items: items, values: design.pairs.map { runs[$0.candidate].items.values },
-        factors: design.factors)
+        items: items, values: items.withoutStrata(values), factors: design.factors)
     } catch {
       throw .notComputable(metric: definition.name, scope: definition.scope, error)
     }

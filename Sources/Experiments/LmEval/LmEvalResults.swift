@@ -106,7 +106,12 @@ extension LmEvalResults {
   }
 
   /// The scope of a task's metrics: another definition than ours, so another column of one table.
-  static func scope(of task: String) -> String { "\(task) (lm-eval)" }
+  static func scope(of task: String) -> String { "\(task)\(externalMark)" }
+
+  private static let externalMark = " (lm-eval)"
+
+  /// Whether a scope is of imported results.
+  public static func isExternal(scope: String) -> Bool { scope.hasSuffix(externalMark) }
 
   private func items(of task: String, _ key: String) -> Int {
     let result = document["results"]?[task]

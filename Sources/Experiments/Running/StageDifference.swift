@@ -12,7 +12,8 @@ struct StageDifference: CustomStringConvertible {
     }
     let (before, after) = (Self.leaves(manifest.parameters), Self.leaves(keyed.stage.parameters))
     for path in Set(before.keys).union(after.keys).sorted() where before[path] != after[path] {
-      changes.append("\(path) (\(before[path] ?? "absent") → \(after[path] ?? "absent"))")
+      let (old, new) = (Self.shortened(before[path]), Self.shortened(after[path]))
+      changes.append("\(path) (\(old) → \(new))")
     }
     let roles = Set(manifest.inputs.keys).union(keyed.inputDigests.keys).sorted()
     for role in roles where manifest.inputs[role] != keyed.inputDigests[role] {
@@ -21,7 +22,16 @@ struct StageDifference: CustomStringConvertible {
     self.changes = changes
   }
 
-  var description: String { changes.joined(separator: ", ") }
+  /// The first three and the number of the others.
+  var description: String {
+    changes.prefix(3).joined(separator: ", ")
+      + (changes.count > 3 ? " and \(changes.count - 3) more" : "")
+  }
+
+  private static func shortened(_ value: String?) -> String {
+    guard let value else { return "absent" }
+    return value.count > 40 ? "\(value.prefix(39))…" : value
+  }
 
   /// The difference from the manifest that differs least.
   static func nearest(to keyed: KeyedStage, among manifests: [Manifest]) -> StageDifference? {

@@ -65,18 +65,24 @@ extension StructureAnalysis {
       guard loss > 0, continuous(row) != nil else { return nil }
       return Observation(row: row, level: level, response: log(loss))
     }
+    let parts = Clusters(observations.map(\.row))
     let layers = Clusters(observations.map { table.rows[$0.row].layer })
-    guard layers.count > 1 else { return nil }
+    guard parts.count > 1 else { return nil }
     var (predictors, dropped) = try predictors(observations, kind)
     guard observations.count > predictors.count + 1 else { return nil }
     let response = observations.map(\.response)
     while true {
       do throws(StatisticsError) {
-        let clustered = try LeastSquares(
-          response: response, predictors: predictors, errors: .clustered(layers))
-        let robust = try LeastSquares(response: response, predictors: predictors, errors: .hc3)
+        let byPart = try LeastSquares(
+          response: response, predictors: predictors, errors: .clustered(parts))
+        // The covariance of c clusters has rank c - 1: it needs more of them than coefficients.
+        let byLayer =
+          layers.count > predictors.count + 1
+          ? try LeastSquares(
+            response: response, predictors: predictors, errors: .clustered(layers)) : nil
         return try regressionTable(
-          name, what, clustered, robust, dropped: dropped, left: all.count - observations.count)
+          name, what, byPart, byLayer, layers: layers.count, dropped: dropped,
+          left: all.count - observations.count)
       } catch {
         guard case .collinear(let name) = error, predictors.count > 1,
           let place = predictors.firstIndex(where: { $0.name == name })
@@ -137,7 +143,7 @@ extension StructureAnalysis {
   }
 
   private func regressionTable(
-    _ name: String, _ what: String, _ clustered: LeastSquares, _ robust: LeastSquares,
+    _ name: String, _ what: String, _ byPart: LeastSquares, _ byLayer: LeastSquares?, layers: Int,
     dropped: [String], left: Int
   ) throws(StatisticsError) -> AnalysisTable {
     var result = AnalysisTable(
@@ -145,28 +151,32 @@ extension StructureAnalysis {
       "What the KL of \(what) quantized alone goes with: least squares of ln KL on all predictors "
         + "together.",
       columns: [
-        .words("predictor"), .number("coefficient, clustered by layer"),
-        .number("coefficient, HC3"), .number("p, clustered"), .number("factor on KL"),
-      ])
-    for (coefficient, other) in zip(clustered.coefficients, robust.coefficients)
+        .words("predictor"), .number("coefficient"), .number("p"), .number("factor on KL"),
+      ]
+        + (byLayer == nil
+          ? [] : [.number("coefficient, clustered by layer"), .number("p, by layer")]))
+    for (place, coefficient) in byPart.coefficients.enumerated()
     where coefficient.name != LeastSquares.interceptName {
       let interval = try coefficient.interval()
-      result.append([
-        .text(coefficient.name), .init(coefficient.estimate, interval),
-        .init(other.estimate, try other.interval()), .init(coefficient.pValue),
-        .init(exp(coefficient.estimate), interval.mapped(byIncreasing: exp)),
-      ])
+      let other = byLayer?.coefficients[place]
+      result.append(
+        [
+          .text(coefficient.name), .init(coefficient.estimate, interval), .init(coefficient.pValue),
+          .init(exp(coefficient.estimate), interval.mapped(byIncreasing: exp)),
+        ] + (other.map { [.init($0.estimate, try $0.interval()), .init($0.pValue)] } ?? []))
     }
-    let rows = clustered.residuals.count
-    let layers = Int(clustered.coefficients[0].degreesOfFreedom) + 1
+    let rows = byPart.residuals.count
+    let parts = Int(byPart.coefficients[0].degreesOfFreedom) + 1
     result.notes = [
       "Model: ln KL = intercept + Σ coefficient · predictor + error, over \(rows) parts at levels; "
-        + "R² = \(Self.rounded(clustered.rSquared)). Continuous predictors have mean 0 and standard "
+        + "R² = \(Self.rounded(byPart.rSquared)). Continuous predictors have mean 0 and standard "
         + "deviation 1 here, so that a coefficient is the change of ln KL for one standard deviation; "
         + "indicators compare with the level or projection named after \"not\".",
-      "[ ]: 95 % t intervals, once from errors clustered by \(layers) layers (\(layers - 1) degrees of "
-        + "freedom), once from HC3. With few layers clustered errors come out too small: believe "
-        + "what both say.",
+      "[ ]: 95 % t intervals, errors clustered by the \(parts) parts (\(parts - 1) degrees of freedom): "
+        + "the levels of one part are not independent."
+        + (byLayer == nil
+          ? " Parts of one layer may err alike too, which \(layers) layers are too few to tell with so "
+            + "many coefficients: what is said of depth is of these layers alone." : ""),
     ]
     if !dropped.isEmpty {
       result.notes.append(

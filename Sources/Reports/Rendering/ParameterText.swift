@@ -34,6 +34,8 @@ enum ParameterText {
 
   private static func shortened(_ text: String) -> String {
     let isDigest = text.count >= 32 && text.allSatisfy(\.isHexDigit)
-    return isDigest ? "\(text.prefix(12))…" : text
+    // A line's end in a template would end a line of the list.
+    return isDigest
+      ? "\(text.prefix(12))…" : text.replacing("\n", with: "\\n").replacing("\t", with: "\\t")
   }
 }

@@ -47,7 +47,10 @@ public enum ReportCheck {
       for column in table.columns {
         guard case .metric(let name, let scope) = column.source, name != "fitness" else { continue }
         let measure = TableContents.measure(ofMetric: name)
-        let scopes = scope == "*" ? names.metrics[name] ?? [] : [scope]
+        // What runs of lm-eval may bring has no baseline here.
+        let scopes =
+          scope == "*"
+          ? (names.metrics[name] ?? []).filter { !LmEvalResults.isExternal(scope: $0) } : [scope]
         hypotheses.formUnion(scopes.map { "\(measure) \($0)" })
       }
       return rows * hypotheses.count

@@ -24,6 +24,8 @@ struct TableTests {
   let familySize: Int
   /// Why cells that should be compared are not, each reason once.
   let refusals: [String]
+  /// Names of columns with cells that have a number and a baseline but no items to pair.
+  let withoutItems: [String]
 
   /// Finds the comparisons of a table; nil for one without a baseline.
   ///
@@ -33,14 +35,21 @@ struct TableTests {
     let mine = comparisons.filter { $0.table == contents.spec.name }
     var entries: [Entry] = []
     var refusals: [String] = []
+    var withoutItems: [String] = []
     for (row, baseline) in contents.baselinePairs {
       for column in contents.quantities.indices {
         guard case .metric = contents.quantities[column].source,
-          let id = contents.definition(of: column)?.id,
+          let id = contents.definition(of: column)?.id
+        else { continue }
+        guard
           let found = mine.first(where: {
             $0.definition == id && $0.row == contents.groups[row].labels
           })
-        else { continue }
+        else {
+          let name = contents.quantities[column].name
+          if !withoutItems.contains(name) { withoutItems.append(name) }
+          continue
+        }
         if let refusal = found.refusal, !refusals.contains(refusal) { refusals.append(refusal) }
         guard let result = found.result else { continue }
         let isOverItems = contents.spec.test.population == .items
@@ -54,6 +63,7 @@ struct TableTests {
     self.contents = contents
     self.entries = entries
     self.refusals = refusals
+    self.withoutItems = withoutItems
   }
 
   /// Fills in the adjusted p-values.
@@ -120,7 +130,7 @@ extension TableTests {
   /// What was tested and how, for the legend.
   var sentences: [String] {
     guard !entries.isEmpty else {
-      return refusals.isEmpty ? [] : ["No cell is tested: \(refusals.joined(separator: " "))"]
+      return [["No cell is tested.", untested].compactMap(\.self).joined(separator: " ")]
     }
     return [claim, method, untested].compactMap(\.self)
   }
@@ -161,9 +171,11 @@ extension TableTests {
 
   private var untested: String? {
     let forced = contents.groups.contains(where: \.isForced)
-    let reasons = refusals.isEmpty ? "" : " \(refusals.joined(separator: " "))"
-    guard forced || !reasons.isEmpty else { return nil }
-    return (forced ? "*Forced* rows, and rows whose baseline is, enter no test." : "") + reasons
+    let sentences =
+      (forced ? ["*Forced* rows, and rows whose baseline is, enter no test."] : [])
+      + (withoutItems.isEmpty
+        ? [] : ["Not tested, having no items: \(withoutItems.joined(separator: ", "))."]) + refusals
+    return sentences.isEmpty ? nil : sentences.joined(separator: " ")
   }
 
   /// Every test in a table of its own, folded.

@@ -29,6 +29,17 @@ public struct Clusters: Sendable, Equatable {
     count = itemCount
   }
 
+  /// The sums of the clusters of each stratum; all in one where there are no strata.
+  public func sums(_ values: [Double], in strata: Clusters?) -> [[Double]] {
+    let all = sums(values)
+    guard let strata else { return [all] }
+    var stratum = [Int](repeating: 0, count: count)
+    for (cluster, part) in zip(membership, strata.membership) { stratum[cluster] = part }
+    var parts = [[Double]](repeating: [], count: strata.count)
+    for (cluster, sum) in all.enumerated() { parts[stratum[cluster]].append(sum) }
+    return parts.filter { !$0.isEmpty }
+  }
+
   /// Adds up one value per item within each cluster, shape `[count]`.
   func sums(_ values: [Double]) -> [Double] {
     var sums = [Double](repeating: 0, count: count)

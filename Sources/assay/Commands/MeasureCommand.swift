@@ -51,9 +51,10 @@ struct MeasureCommand: ParsableCommand {
   var error = WeightError.rtn
 
   @Option(
-    help:
-      "What makes losses of layers comparable: relative (energy of the MoE's output), residual (of the stream behind it), none, or gradient."
-  )
+    help: """
+      What makes losses of layers comparable: relative (energy of the MoE's output), residual (of \
+      the stream behind it), none, or gradient.
+      """)
   var scale = ExpertMeasurement.Scale.relative
 
   @Option(help: "α of (n/N)^α on the base loss.")

@@ -50,6 +50,28 @@ struct PairedMeanTests {
     #expect(throws: StatisticsError.self) { try EquivalenceTest(estimate, margin: -1) }
   }
 
+  @Test("of a mean over strata only what differs within them counts: Σ (n_h/n)² s_h²/n_h")
+  func strata() throws {
+    let values = [3.0, 4, 8, 101, 103, 104, 111, 50, 52]
+    let strata = ["a", "a", "a", "b", "b", "b", "b", "c", "c"]
+    let estimate = try MeanEstimate(
+      sumOf: values, over: [Double](repeating: 1, count: 9), strata: Clusters(strata))
+    var expected = 0.0
+    for name in ["a", "b", "c"] {
+      let own = zip(values, strata).filter { $0.1 == name }.map(\.0)
+      let deviation = try #require(SampleSummary(own)?.standardDeviation)
+      expected += Double(own.count) / 81 * deviation * deviation
+    }
+    expectClose(estimate.standardError, expected.squareRoot(), within: 1e-14)
+    expectClose(estimate.mean, try MeanEstimate(values).mean, within: 1e-14)
+    #expect(estimate.degreesOfFreedom == 6)
+    // A stratum of one item tells nothing: all items are one sample then.
+    let alone = try MeanEstimate(
+      sumOf: values, over: [Double](repeating: 1, count: 9),
+      strata: Clusters(strata.dropLast() + ["d"]))
+    #expect(alone == (try MeanEstimate(values)))
+  }
+
   @Test("clusters of one item are no clusters; names and order of items do not matter")
   func invariance() throws {
     var random = SeededGenerator(seed: 3)
