@@ -158,12 +158,14 @@ extension StructureAnalysis {
     for (place, coefficient) in byPart.coefficients.enumerated()
     where coefficient.name != LeastSquares.interceptName {
       let interval = try coefficient.interval()
-      let other = byLayer?.coefficients[place]
-      result.append(
-        [
-          .text(coefficient.name), .init(coefficient.estimate, interval), .init(coefficient.pValue),
-          .init(exp(coefficient.estimate), interval.mapped(byIncreasing: exp)),
-        ] + (other.map { [.init($0.estimate, try $0.interval()), .init($0.pValue)] } ?? []))
+      var cells: [AnalysisTable.Cell] = [
+        .text(coefficient.name), .init(coefficient.estimate, interval), .init(coefficient.pValue),
+        .init(exp(coefficient.estimate), interval.mapped(byIncreasing: exp)),
+      ]
+      if let other = byLayer?.coefficients[place] {
+        cells += [.init(other.estimate, try other.interval()), .init(other.pValue)]
+      }
+      result.append(cells)
     }
     let rows = byPart.residuals.count
     let parts = Int(byPart.coefficients[0].degreesOfFreedom) + 1
