@@ -70,7 +70,7 @@ struct CalibrationTests {
         }
       }
       #expect(try ours.integerAttribute("tokens", of: "layers/0\(layer)/moe") == 120)
-      #expect(try golden.integerAttribute("tokens", of: "layers/0\(layer)/router") == 120)
+      #expect(try golden.integerAttribute("tokens", of: "layers/0\(layer)/moe") == 120)
     }
   }
 

@@ -31,6 +31,7 @@ struct ArgumentTests {
       ("quantize m --plan p --out o --method rtn --quartiles nan", "--quartiles"),
       ("quantize m --plan p --out o --method squeezellm", "--calibration"),
       ("quantize m --plan p --out o --method rtn --axis adaptive", "--calibration"),
+      ("quantize m --plan p --out o --method rtn --axis adadim", "--text"),
       (
         "quantize m --plan p --out o --method squeezellm --importance none --codebook-group=-1",
         "--codebook-group"

@@ -50,7 +50,7 @@ struct BlockErrorTests {
           // Nothing but this expert's share of the output differs.
           exact.states.minus(other.states).squaredNorm
         } else {
-          try heads.values.multiplied(byTransposed: outputWeights).minus(
+          heads.values.multiplied(byTransposed: outputWeights).minus(
             otherHeads.values.multiplied(
               byTransposed: module.projection == .output ? weights : outputWeights)
           ).squaredNorm

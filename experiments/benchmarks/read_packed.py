@@ -76,6 +76,6 @@ if __name__ == "__main__":
         reference = safe_open(sys.argv[2], framework="numpy")
         worst = max(np.abs(m - reference.get_tensor(n)).max() for n, m in matrices.items())
         print(f"{len(matrices)} weights, largest difference {worst}")
-        sys.exit(worst != 0)
+        sys.exit(int(worst != 0))
     for name, matrix in matrices.items():
         print(name, layouts[name], matrix.shape)

@@ -71,7 +71,6 @@ class RouterStatistics:
         np.add.at(self.weight_after, experts, scores.flatten().double().numpy())
 
     def write(self, group: h5py.Group) -> None:
-        group.attrs["tokens"] = np.int64(self.tokens)
         write_array(group, "count", self.count, np.int64)
         write_array(group, "weight_before", self.weight_before, np.float64)
         write_array(group, "weight_after", self.weight_after, np.float64)
@@ -114,7 +113,9 @@ class LayerStatistics:
             gate_up.write(group.create_group(f"experts/{expert:03}/gate_up_in"))
             down.write(group.create_group(f"experts/{expert:03}/down_in"))
         self.router.write(group.create_group("router"))
-        group.create_group("moe").create_dataset("output_energy", data=np.float64(self.output_energy))
+        moe = group.create_group("moe")
+        moe.attrs["tokens"] = np.int64(self.router.tokens)
+        moe.create_dataset("output_energy", data=np.float64(self.output_energy))
 
 
 def write_array(group: h5py.Group, name: str, values: np.ndarray, dtype: type) -> h5py.Dataset:
