@@ -5,6 +5,6 @@ extension PointParameters {
     return texts.indices.flatMap { [SummedTable.calibration($0), SummedTable.table($0)] }
       + (structure.map { structure in
         [StructureStage.tables, StructureStage.name] + structure.levels.map(StructureStage.level)
-      } ?? [])
+      } ?? []) + benchStageNames
   }
 }
