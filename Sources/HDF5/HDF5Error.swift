@@ -10,7 +10,8 @@ public enum HDF5Error: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .cannotOpen(let path, let reason):
-      "\(path): cannot be opened as HDF5 (\(reason)). If a crash left it behind, delete it and run again."
+      "\(path): cannot be opened as HDF5 (\(reason)). Check the name; if a crash left the file behind, "
+        + "delete it and run again."
     case .cannotCreate(let path, let reason):
       "\(path): cannot be created (\(reason)). Check that the folder exists, is writable and has room."
     case .failed(let operation, let path, let object, let reason):

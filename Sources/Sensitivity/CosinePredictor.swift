@@ -115,7 +115,7 @@ struct CosinePredictor {
 
   /// max(W₁ x + b₁, 0), `[tokens, width]`.
   private func hidden(of x: Matrix) -> Matrix {
-    var result = x.times(first)
+    var result = x.multiplied(by: first)
     for index in result.storage.indices {
       result.storage[index] = max(
         result.storage[index] + firstBias[index % result.columns], 0)
@@ -146,7 +146,7 @@ struct CosinePredictor {
     for row in 0..<through.rows {
       for column in biasSlope.indices { biasSlope[column] += through[row, column] }
     }
-    optimizers[0].step(&first.storage, x.transposed.times(through).storage)
+    optimizers[0].step(&first.storage, x.transposedTimes(through).storage)
     optimizers[1].step(&firstBias, biasSlope)
     optimizers[2].step(&second, secondSlope)
     var bias = [secondBias]

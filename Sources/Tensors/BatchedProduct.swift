@@ -112,24 +112,3 @@ public enum BatchedProduct {
       weights: .strided(w.array), destinationStrides: c.array, precision: precision)
   }
 }
-
-extension Matrix {
-  /// The product `self · other`, shapes `[m, k] · [k, n]`.
-  public func times(_ other: Matrix) -> Matrix {
-    precondition(columns == other.rows, "[\(rows), \(columns)] · [\(other.rows), \(other.columns)]")
-    var product = Matrix(rows: rows, columns: other.columns)
-    guard !storage.isEmpty, !other.storage.isEmpty else { return product }
-    storage.withUnsafeBufferPointer { a in
-      other.storage.withUnsafeBufferPointer { b in
-        product.storage.withUnsafeMutableBufferPointer { c in
-          guard let a = a.baseAddress, let b = b.baseAddress, let c = c.baseAddress else { return }
-          BatchedProduct.multiply(
-            batch: 1, rows: rows, inner: columns, columns: other.columns,
-            a, .init(batch: 0, row: columns), b, .init(batch: 0, row: other.columns),
-            into: c, .init(batch: 0, row: other.columns))
-        }
-      }
-    }
-    return product
-  }
-}

@@ -53,7 +53,7 @@ public enum DenseProduct {
 }
 
 extension Matrix {
-  /// `self · other`, shapes `[m, k] · [k, n]`; unlike ``times(_:)`` for shapes that do not recur.
+  /// `self · other`, shapes `[m, k] · [k, n]`.
   public func multiplied(by other: Matrix) -> Matrix {
     precondition(columns == other.rows, "[\(rows), \(columns)] · [\(other.rows), \(other.columns)]")
     return Self.product(

@@ -22,7 +22,7 @@ struct SearchOptionGroup: ParsableArguments {
   @Option(help: "evolutionary: how two plans become one: uniform, one-point or none.")
   var crossover: Crossover?
 
-  @Option(help: "evolutionary: changes per unit.")
+  @Option(help: "evolutionary: mean changes of an offspring per unit; one change if left out.")
   var mutationRate: Double?
 
   @Option(
@@ -35,6 +35,10 @@ struct SearchOptionGroup: ParsableArguments {
 
   @Option(help: "evopress: plans of a generation.")
   var offspring: Int?
+
+  @Option(
+    help: "evopress: bits move inside groups of equal size (size) or between all units (none).")
+  var groupRule: GroupRule?
 
   @Option(help: "random-search: plans drawn.")
   var evaluations: Int?
@@ -67,11 +71,13 @@ struct SearchOptionGroup: ParsableArguments {
     options.mutations = mutations.isEmpty ? nil : mutations
     options.elitism = elitism
     options.offspring = offspring
+    options.groupRule = groupRule
     options.evaluations = evaluations
     return options
   }
 }
 
 extension SearchOptions.Start: ExpressibleByArgument {}
+extension GroupRule: ExpressibleByArgument {}
 extension Crossover: ExpressibleByArgument {}
 extension Mutation: ExpressibleByArgument {}

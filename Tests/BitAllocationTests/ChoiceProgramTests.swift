@@ -130,8 +130,8 @@ struct ChoiceProgramTests {
 
   @Test("a budget for every layer names the layer that needs most, requirements counted")
   func nearestOfLayers() throws {
-    let units = (0..<2).flatMap { layer in
-      (0..<4).map { expert in
+    let units = (0..<2).flatMap { (layer: Int) in
+      (0..<4).map { (expert: Int) in
         BitAllocation.Unit(
           id: "layers.\(layer).experts.\(expert)", layer: layer, expert: expert, weights: 10,
           levels: (layer == 0 ? [1.0, 3] : [2, 3]).map {
@@ -218,5 +218,66 @@ struct ChoiceProgramTests {
     // 9 − 2.5 and 5 − 0.25; the plan itself cannot spend the odd bits.
     #expect(abs(solution.lowerBound - 11.25) < 1e-9)
     #expect(solution.choice == [0, 1] && solution.loss == 14 && solution.isOptimal)
+  }
+
+  @Test("each budget that binds has its price: what a little more of it saves in the relaxation")
+  func pricesOfBudgets() throws {
+    let table = try SensitivityTable.hard(units: 12, seed: 5)
+    var units = table.units
+    for index in units.indices {
+      units[index].layer = index / 6
+      for level in units[index].levels.indices {
+        units[index].levels[level].resources["latency-ms"] =
+          Double((index * 7 + level * 5) % 11) + Double(level)
+      }
+    }
+    let layered = try SensitivityTable(units: units)
+    func allocation(
+      _ bounds: [Budget.Bound], _ scope: AllocationProblem.Scope = .model
+    ) throws
+      -> Certificate
+    {
+      let problem = AllocationProblem(
+        table: layered, budget: Budget(bounds: bounds), scope: scope)
+      return try #require(try ExactAllocator().allocate(problem, seed: 0).certificate)
+    }
+    let both = try allocation([.init(.experts, 3), .init(.resource("latency-ms"), 60)])
+    #expect(both.prices.map(\.budget).contains("latency-ms"))
+    #expect(both.prices.filter { $0.budget == "latency-ms" }.map(\.unit) == ["unit of latency-ms"])
+    #expect(both.freeUnits != nil)
+    // The bound is convex in the budget: the price lies between the changes on its two sides.
+    let price = try #require(both.prices.first { $0.budget == "latency-ms" })
+    let bounds = try [59, 60, 61].map {
+      try allocation([.init(.experts, 3), .init(.resource("latency-ms"), $0)]).lowerBound
+    }
+    #expect(bounds[0] - bounds[1] >= price.loss * (1 - 1e-9))
+    #expect(bounds[1] - bounds[2] <= price.loss * (1 + 1e-9))
+    #expect(bounds[0] > bounds[2])
+
+    let perLayer = try allocation([.init(.experts, 3)], .layer)
+    #expect(perLayer.prices.map(\.budget) == ["experts of layer 0", "experts of layer 1"])
+    #expect(perLayer.prices.allSatisfy { $0.unit == "byte" && $0.loss > 0 })
+    #expect(perLayer.pricePerByte == nil)
+  }
+
+  @Test("knapsack and integer program count the same free units of a plan")
+  func freeUnits() throws {
+    // Seventeen bits: the relaxation divides unit 1 between 2 and 6 bits, so these cost the same.
+    let units = [(0, [10.0, 0, -0.5]), (1, [5.0001, 1, 0.9]), (2, [9.0, 4, 3.4])].map {
+      id, losses in
+      BitAllocation.Unit(
+        id: "unit.\(id)", layer: 0, weights: 1,
+        levels: zip([2.0, 6, 7], losses).map { Level(bits: $0, loss: $1, codeBits: $0) })
+    }
+    let table = try SensitivityTable(units: units)
+    var problem = AllocationProblem(table: table, budget: Budget(experts: 17.0 / 3))
+    let knapsack = try #require(ExactAllocator().allocate(problem, seed: 0).certificate)
+    // A second budget that never binds sends the same problem to the integer program.
+    problem.budget.bounds.append(.init(.ledger(.expertCodeBits), 100))
+    let program = try ExactAllocator().allocate(problem, seed: 0)
+    #expect(program.solver == "integer program (CBC)")
+    #expect(program.certificate?.freeUnits == knapsack.freeUnits)
+    #expect(knapsack.freeUnits == 1)
+    #expect(program.certificate?.objective == knapsack.objective)
   }
 }

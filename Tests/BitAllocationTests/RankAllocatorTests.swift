@@ -98,6 +98,14 @@ struct RankAllocatorTests {
         == (forced || budget < 2.25))
   }
 
+  @Test("what one unit a layer cannot have, single units can: the budget forces nothing")
+  func oneUnitALayer() throws {
+    let table = try SensitivityTable.grid(layers: 8, experts: 1, levels: [2, 4])
+    for (budget, forced) in [(2.0, true), (2.5, false), (3.9, false), (4.0, true)] {
+      #expect(try plan("frequency", table, budget: budget).forced == forced, "\(budget)")
+    }
+  }
+
   @Test("a budget that decimals meet exactly counts as met")
   func exactBudget() throws {
     // 2.3 in binary is below 2.3; ten weights at 2.3 are 23 code bits.
@@ -123,6 +131,15 @@ struct RankAllocatorTests {
     #expect(
       uniform?.description
         == "2.25 bits are needed as a level; the table has 2, 2.5, 4.")
+    var counted = AllocationProblem(table: table, budget: Budget(experts: 2.5))
+    counted.requirements = [AllocationProblem.Requirement(bits: 4, count: 1)]
+    let counts = #expect(throws: AllocationError.self) {
+      try UniformAllocator().allocate(counted, seed: 0)
+    }
+    #expect(
+      counts?.description
+        == "Allocator uniform gives all units the same bits, so it cannot keep at least 1 at 4 "
+        + "bits; use exact.")
     #expect(throws: AllocationError.badBudget(0)) { try plan("uniform", table, budget: 0) }
     #expect(
       throws: AllocationError.missingLevel(

@@ -132,8 +132,9 @@ struct SearchErrorTests {
     let unequal = ChoiceProblem.plain(
       losses: [[1, 0], [1, 0]], sizes: [1, 2], capacity: 5)
     expect(
-      "No two items have equal costs, so no levels can be switched inside a group; "
-        + "use group rule none.", from: EvoPressSearch(), unequal)
+      "No two units have equal costs, so no levels can be switched inside a group; "
+        + "use group rule none: --group-rule none, in a spec \"groupRule\": \"none\".",
+      from: EvoPressSearch(), unequal)
   }
 
   @Test("plans that cannot be started from")

@@ -1,3 +1,4 @@
+import Statistics
 import Synchronization
 import Testing
 
@@ -104,6 +105,34 @@ struct SearchEvoPressTests {
     let free = try search.search(problem, fitness: .surrogate, seed: 1)
     #expect(sums(free.choice)[0] < 5)
     #expect(free.fitness < grouped.fitness)
+  }
+
+  @Test(
+    "with a budget for every layer, bits move inside layers and the optimum of each is found",
+    arguments: GroupRule.allCases)
+  func layers(rule: GroupRule) throws {
+    var random = SeededGenerator(seed: 3)
+    let units = (0..<16).map { index in
+      let scale = Double(1 + random.below(1000))
+      return Unit(
+        id: "unit.\(index)", layer: index / 4, weights: 64,
+        levels: [2, 2.5, 3, 3.5, 4].map {
+          Level(bits: $0, loss: scale / ($0 * $0), codeBits: 64 * $0)
+        })
+    }
+    let problem = AllocationProblem(
+      table: try SensitivityTable(units: units), budget: Budget(experts: 3), scope: .layer)
+    var options = SearchOptions()
+    (options.groupRule, options.generations, options.offspring) = (rule, 60, 64)
+    let found = try SearchAllocator("evopress", options: options).allocate(problem, seed: 1)
+    let exact = try ExactAllocator().allocate(problem, seed: 1)
+    let record = try #require(found.search)
+    let proposed = record.generations.flatMap(\.mutations)
+    #expect(proposed.reduce(0) { $0 + $1.accepted } > 60 * 16)
+    #expect(found.limits.allSatisfy { $0.slack >= 0 })
+    let best = try #require(found.objective)
+    let optimum = try #require(exact.objective)
+    #expect(abs(best - optimum) <= 1e-12 * optimum)
   }
 
   @Test("a uniform plan that uses the budget up is the start, else random plans near it")

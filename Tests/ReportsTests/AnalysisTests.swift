@@ -32,6 +32,13 @@ struct AnalysisTests {
         """)
   }
 
+  @Test("the lower end of a skewed interval keeps a digit")
+  func skewed() {
+    let table = AnalysisTable(
+      "t", "c", columns: [.number("ratio")], rows: [[.interval(12.3, 0.51...294)]])
+    #expect(table.markdown.contains("| 12.3 [0.5, 294.0] |"))
+  }
+
   @Test("one line a number, with its interval")
   func csv() {
     #expect(

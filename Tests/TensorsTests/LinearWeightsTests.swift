@@ -148,12 +148,12 @@ struct BatchedProductTests {
   func times(rows: Int, inner: Int) {
     let a = Matrix(rows: rows, columns: inner, storage: uniform(rows * inner, seed: 6))
     let b = Matrix(rows: inner, columns: 9, storage: uniform(inner * 9, seed: 7))
-    #expect(agrees(a.times(b).storage, with: reference(a, b.transposed), columns: inner))
+    #expect(agrees(a.multiplied(by: b).storage, with: reference(a, b.transposed), columns: inner))
   }
 
   @Test("a product over no inner dimension is zero")
   func empty() {
-    let product = Matrix(rows: 2, columns: 0).times(Matrix(rows: 0, columns: 3))
+    let product = Matrix(rows: 2, columns: 0).multiplied(by: Matrix(rows: 0, columns: 3))
     #expect(product == Matrix(rows: 2, columns: 3))
   }
 }

@@ -32,7 +32,7 @@ struct ChoiceProgram: Sendable {
       guard let best = search.best else { break }
       let solution = ProgramSolution(
         choice: best, loss: search.loss, lowerBound: min(priced.bound, search.loss),
-        isOptimal: search.isOptimal, price: prices.limits)
+        isOptimal: search.isOptimal, price: prices.limits, reduced: priced.reduced)
       let promising = problem.choices(lossWithin: solution.loss)
       guard problem.spread(of: promising) * 1000 < problem.spread(of: allowed) else {
         return solution
@@ -115,6 +115,9 @@ struct ProgramSolution: Sendable, Equatable {
   /// For each limit, the loss that one more whole number of its resource would save in the
   /// relaxation.
   let price: [Double]
+  /// For each choice, the loss that taking it adds to the bound at these prices; infinite where it
+  /// is too dear for any plan as good.
+  let reduced: [Double]
 }
 
 /// The solver stopped before it found a plan or showed that there is none.

@@ -48,7 +48,7 @@ public struct ExactAllocator: Allocator {
       choice, "knapsack",
       Certificate(
         objective: objective, lowerBound: min(bound, objective), isOptimal: proven,
-        pricePerByte: compiled.pricePerByte(prices), freeUnits: free)
+        prices: compiled.prices(prices), freeUnits: free)
     )
   }
 }
@@ -89,7 +89,9 @@ public struct ProgramAllocator: Allocator {
       solution.choice, "integer program (CBC)",
       Certificate(
         objective: objective, lowerBound: min(solution.lowerBound, objective),
-        isOptimal: solution.isOptimal, pricePerByte: compiled.pricePerByte(solution.price))
+        isOptimal: solution.isOptimal, prices: compiled.prices(solution.price),
+        freeUnits: solution.freeItems(of: compiled.choices, within: abs(objective) * 1e-3)
+          .reduce(0) { $0 + compiled.units[$1].count })
     )
   }
 }
@@ -98,6 +100,18 @@ extension CompiledProblem {
   func requireLosses() throws(AllocationError) {
     if let missing = missingLoss {
       throw .missingLoss(unit: missing.unit, bits: missing.bits)
+    }
+  }
+}
+
+extension ProgramSolution {
+  /// Items that have another choice which costs less than `loss` more at the dual prices.
+  func freeItems(of problem: ChoiceProblem, within loss: Double) -> [Int] {
+    (0..<problem.items).filter { item in
+      let now = problem.first[item] + Int(choice[item])
+      return problem.choices(of: item).contains {
+        $0 != now && abs(reduced[$0] - reduced[now]) < loss
+      }
     }
   }
 }

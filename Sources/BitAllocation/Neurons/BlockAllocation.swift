@@ -29,6 +29,7 @@ public struct BlockAllocation: Sendable, Equatable {
     guard let loss, let found = blocks.certificate else { return nil }
     return Certificate(
       objective: loss, lowerBound: min(found.lowerBound, loss),
-      isOptimal: found.isOptimal && loss <= found.objective, pricePerByte: found.pricePerByte)
+      isOptimal: found.isOptimal && loss <= found.objective, prices: found.prices,
+      freeUnits: found.freeUnits)
   }
 }

@@ -52,7 +52,10 @@ extension NeuronAllocation {
     optimum = Optimum(
       certificate: Certificate(
         objective: best.loss, lowerBound: min(best.dual.bound, best.loss),
-        isOptimal: best.proven, pricePerByte: best.dual.price / Double(unit) * 8),
+        isOptimal: best.proven,
+        prices: best.dual.price > 0
+          ? [.init(budget: "experts", loss: best.dual.price / Double(unit) * 8, unit: "byte")] : [],
+        freeUnits: best.freeItems(of: knapsack, within: abs(best.loss) * 1e-3).count),
       bits: Double(best.cost) * Double(unit) / Double(table.weights))
   }
 }

@@ -47,7 +47,7 @@ public struct Allocation: Sendable, Equatable {
   /// without a `certificate` one is made from the relaxation.
   init(
     _ compiled: CompiledProblem, _ choice: [UInt8], allocator: String, solver: String? = nil,
-    certificate: Certificate? = nil, forced: Bool? = nil, search: SearchRecord? = nil
+    certificate: Certificate? = nil, search: SearchRecord? = nil
   ) throws(AllocationError) {
     let table = compiled.problem.table
     let levels = compiled.levels(of: choice)
@@ -65,7 +65,7 @@ public struct Allocation: Sendable, Equatable {
     limits = compiled.uses(of: choice)
     self.allocator = allocator
     self.solver = solver
-    self.forced = forced ?? compiled.isForced
+    self.forced = compiled.isForced
     self.search = search
   }
 

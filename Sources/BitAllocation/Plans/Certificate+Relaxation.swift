@@ -7,15 +7,14 @@ extension Certificate {
     self.init(
       objective: objective, lowerBound: min(relaxation.bound, objective),
       isOptimal: objective - relaxation.bound <= abs(objective) * 1e-12,
-      pricePerByte: relaxation.pricePerByte)
+      prices: relaxation.prices)
   }
 }
 
-/// The linear relaxation of a problem: a bound below every plan, and what a byte is worth.
+/// The linear relaxation of a problem: a bound below every plan, and what budgets are worth.
 struct LinearRelaxation: Sendable {
   let bound: Double
-  /// nil where no limit or more than one binds, or the limit is not of bits.
-  let pricePerByte: Double?
+  let prices: [Certificate.Price]
 
   init(_ compiled: CompiledProblem) throws(AllocationError) {
     if let parts = compiled.choices.knapsacks() {
@@ -29,28 +28,28 @@ struct LinearRelaxation: Sendable {
         if let limit = part.limit { prices[limit] = dual.price }
       }
       self.bound = bound
-      pricePerByte = compiled.pricePerByte(prices)
+      self.prices = compiled.prices(prices)
     } else {
       guard let relaxed = ChoiceProgram(compiled.choices).relaxation() else {
         throw try compiled.infeasibility()
       }
       bound = relaxed.bound
-      pricePerByte = compiled.pricePerByte(relaxed.price)
+      prices = compiled.prices(relaxed.price)
     }
   }
 }
 
 extension CompiledProblem {
-  /// Loss per byte from loss per whole number of each limit; nil unless exactly one limit binds
-  /// and counts bits or bytes.
-  func pricePerByte(_ prices: [Double?]) -> Double? {
-    let binding = prices.indices.filter { (prices[$0] ?? 0) > 0 }
-    guard binding.count == 1, let price = prices[binding[0]] else { return nil }
-    let quantum = choices.resources[choices.limits[binding[0]].resource].quantum
-    return switch bounds[binding[0]].bound.quantity {
-    case .experts, .attention, .ledger: price / quantum * 8
-    case .bytes: price / quantum
-    case .resource: nil
+  /// Prices in the units of the budgets, from loss per whole number of each limit.
+  func prices(_ perWhole: [Double?]) -> [Certificate.Price] {
+    zip(choices.limits, zip(bounds, perWhole)).compactMap { limit, priced in
+      guard let price = priced.1, price > 0 else { return nil }
+      let perUnit = price / choices.resources[limit.resource].quantum
+      return switch priced.0.bound.quantity {
+      case .experts, .attention, .ledger: .init(budget: limit.name, loss: perUnit * 8, unit: "byte")
+      case .bytes: .init(budget: limit.name, loss: perUnit, unit: "byte")
+      case .resource(let name): .init(budget: limit.name, loss: perUnit, unit: "unit of \(name)")
+      }
     }
   }
 

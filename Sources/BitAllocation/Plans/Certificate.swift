@@ -6,12 +6,21 @@ public struct Certificate: Sendable, Equatable {
   public var lowerBound: Double
   /// Whether the plan is known to be optimal.
   public var isOptimal: Bool
-  /// Loss that one more byte of the budget would save in the relaxation; nil where no limit binds,
-  /// or several do.
-  public var pricePerByte: Double?
-  /// Units that could change level at a cost below 0.1 % of the objective, at the dual price; only
-  /// known to the exact allocator.
+  /// Dual prices of the budgets that bind in the relaxation, in the order of the budgets.
+  public var prices: [Price]
+  /// Units that could change level at a cost below 0.1 % of the objective, at the dual prices; only
+  /// known to the allocators that find the optimum.
   public var freeUnits: Int?
+
+  /// What a budget is worth.
+  public struct Price: Sendable, Equatable {
+    /// Name of the budget, such as `experts of layer 3`.
+    public var budget: String
+    /// Loss that one more unit of it would save in the relaxation.
+    public var loss: Double
+    /// `byte` for budgets of bits and bytes; else a unit of the resource.
+    public var unit: String
+  }
 
   /// (objective − lowerBound) / |objective|; 0 where both are 0.
   public var gap: Double {
@@ -19,14 +28,20 @@ public struct Certificate: Sendable, Equatable {
     return difference == 0 ? 0 : difference / max(abs(objective), .leastNormalMagnitude)
   }
 
+  /// Loss that one more byte would save; nil where no budget of bits or bytes binds, or several
+  /// budgets do.
+  public var pricePerByte: Double? {
+    prices.count == 1 && prices[0].unit == "byte" ? prices[0].loss : nil
+  }
+
   public init(
-    objective: Double, lowerBound: Double, isOptimal: Bool, pricePerByte: Double? = nil,
+    objective: Double, lowerBound: Double, isOptimal: Bool, prices: [Price] = [],
     freeUnits: Int? = nil
   ) {
     self.objective = objective
     self.lowerBound = lowerBound
     self.isOptimal = isOptimal
-    self.pricePerByte = pricePerByte
+    self.prices = prices
     self.freeUnits = freeUnits
   }
 }

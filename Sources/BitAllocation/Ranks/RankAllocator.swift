@@ -87,17 +87,14 @@ public struct RankAllocator: Allocator {
     let layers = Dictionary(grouping: order) { compiled.layer(of: $0) }
     let largest = layers.values.map(\.count).max() ?? 0
     var best = try Spending(compiled)
-    var count = 0
-    while count < largest {
+    for count in 0..<largest {
       var next = best
       // Sums are exact, so the order in which layers are visited does not matter.
       let fits = layers.values.allSatisfy { $0.count <= count || next.raise($0[count]) }
       guard fits else { break }
       best = next
-      count += 1
     }
-    return try Allocation(
-      compiled, best.choice, allocator: name, forced: count == 0 || count == largest)
+    return try Allocation(compiled, best.choice, allocator: name)
   }
 
   /// All units of the first layers in order at the high level, as many layers as fit.

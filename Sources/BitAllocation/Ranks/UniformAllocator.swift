@@ -26,8 +26,13 @@ public struct UniformAllocator: Allocator {
       let spent = compiled.choices.spent(on: limit, by: choice)
       if spent > limit.capacity { throw compiled.infeasible(limit: index, least: spent) }
     }
-    guard compiled.choices.admits(choice) else {
-      throw .notPossible(allocator: name, what: "cannot keep a required count of units at a level")
+    if let broken = compiled.choices.requirements.first(where: {
+      compiled.choices.count(for: $0, in: choice) < $0.atLeast
+    }) {
+      throw .notPossible(
+        allocator: name,
+        what: "gives all units the same bits, so it cannot keep at least \(broken.atLeast) at "
+          + "\(number(broken.bits)) bits; use exact")
     }
     return try Allocation(compiled, choice, allocator: name)
   }

@@ -2,10 +2,11 @@ import Statistics
 
 /// Between which items EvoPress may move bits.
 public enum GroupRule: String, Sendable, Equatable, Codable, CaseIterable {
-  /// Inside groups of items of equal costs, so that each group keeps its initial sum of levels for
-  /// ever.
+  /// Inside groups of items of equal costs under the same limits, so that each group keeps its
+  /// initial sum of levels for ever.
   case size
-  /// Between all items: one is raised, others are lowered until they give back what it took.
+  /// Between all items under the same limits: one is raised, others are lowered until they give
+  /// back what it took.
   case none
 }
 
@@ -182,7 +183,7 @@ public struct EvoPressSearch: PlanSearch {
 /// EvoPress's mutation.
 private struct LevelSwitches: Sendable {
   let rule: GroupRule
-  /// Items of equal costs; all items for `none`.
+  /// Items under the same limits, for `size` also of equal costs.
   private let groups: [[Int]]
   /// The group of each item.
   private let group: [Int]
@@ -202,13 +203,16 @@ private struct LevelSwitches: Sendable {
     var (groups, group): ([[Int]], [Int]) = ([], [])
     var known: [[Int64]: Int] = [:]
     for item in 0..<problem.items {
-      var key = [Int64(bounds.levels[item])]
-      for resource in limited {
-        key += problem.resources[resource].cost[problem.choices(of: item)]
+      var key = problem.limits(over: item).map { Int64($0) }
+      if rule == .size {
+        key += [-1, Int64(bounds.levels[item])]
+        for resource in limited {
+          key += problem.resources[resource].cost[problem.choices(of: item)]
+        }
       }
-      let index = known[rule == .size ? key : [], default: groups.count]
+      let index = known[key, default: groups.count]
       if index == groups.count { groups.append([]) }
-      known[rule == .size ? key : []] = index
+      known[key] = index
       groups[index].append(item)
       group.append(index)
     }
@@ -243,10 +247,11 @@ private struct LevelSwitches: Sendable {
 
   /// Rejected after more than 10 items, or if less than 0.8 of what was removed was added.
   private func switchAnywhere(_ draft: inout Draft, using random: inout SeededGenerator) -> Bool {
-    let members = groups[0]
-    guard let raised = pick(members, where: { Self.canRise($0, draft) }, using: &random) else {
-      return false
-    }
+    guard
+      let raised = pick(
+        group.indices, where: { Self.canRise($0, draft) }, using: &random)
+    else { return false }
+    let members = groups[group[raised]]
     let added = change(of: raised, by: 1, draft)
     draft.set(raised, to: Int(draft.levels[raised]) + 1)
     var removed: Int64 = 0
@@ -274,7 +279,8 @@ private struct LevelSwitches: Sendable {
 
   /// One of the members that qualify, all as likely.
   private func pick(
-    _ members: [Int], where qualifies: (Int) -> Bool, using random: inout SeededGenerator
+    _ members: some Collection<Int>, where qualifies: (Int) -> Bool,
+    using random: inout SeededGenerator
   ) -> Int? {
     let count = members.count(where: qualifies)
     guard count > 0 else { return nil }

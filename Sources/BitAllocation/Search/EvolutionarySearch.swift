@@ -26,8 +26,9 @@ public struct EvolutionarySearch: PlanSearch {
   /// The best so many may be parents.
   public var parents = 16
   public var crossover = Crossover.uniform
-  /// Mean changes of an offspring, per item.
-  public var mutationRate = 0.005
+  /// Mean changes of an offspring, per item; nil: one an offspring, the usual rate of genetic
+  /// algorithms (Mühlenbein 1992, "How genetic algorithms really work").
+  public var mutationRate: Double?
   /// Each change is of one of these kinds, as likely.
   public var mutations: [Mutation] = [.switch, .redraw, .neighbour]
   /// The best so many live on unchanged.
@@ -46,7 +47,7 @@ public struct EvolutionarySearch: PlanSearch {
     try require(
       (0..<population).contains(elitism), "elitism", elitism, "at least 0, below the population")
     try require(
-      (0...1).contains(mutationRate), "mutation rate", mutationRate, "between 0 and 1")
+      (0...1).contains(mutationRate ?? 0), "mutation rate", mutationRate ?? 0, "between 0 and 1")
     try require(!mutations.isEmpty, "mutations", "none", "at least one kind")
   }
 
@@ -74,7 +75,7 @@ public struct EvolutionarySearch: PlanSearch {
     try check()
     let evaluation = Evaluation(problem: problem, fitness: fitness)
     let bounds = Bounds(problem)
-    let changes = PoissonCount(mean: mutationRate * Double(bounds.items))
+    let changes = PoissonCount(mean: mutationRate.map { $0 * Double(bounds.items) } ?? 1)
     return { state in
       guard state.population.count == population else {
         throw SearchError.foreignState(

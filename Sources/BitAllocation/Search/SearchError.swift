@@ -33,8 +33,8 @@ extension SearchError: CustomStringConvertible {
     case .unusablePlan(let number, let reason):
       "Plan \(number), counted from 0, cannot be started from: \(reason)."
     case .noGroups:
-      "No two items have equal costs, so no levels can be switched inside a group; "
-        + "use group rule none."
+      "No two units have equal costs, so no levels can be switched inside a group; "
+        + "use group rule none: --group-rule none, in a spec \"groupRule\": \"none\"."
     case .notFinite(let candidate, let stage, let value):
       "Fitness of candidate \(candidate), counted from 0, is \(value) at stage \(stage); "
         + "it must be finite. Look for a level that breaks the model, or give such a candidate a "

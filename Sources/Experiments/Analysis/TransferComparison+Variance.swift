@@ -47,8 +47,8 @@ extension TransferComparison {
   private func table(_ split: CrossedVariance) throws -> AnalysisTable {
     var result = AnalysisTable(
       "variance",
-      "Where the loss of one window \(full == nil ? "" : "above full precision ")differs from: random "
-        + "effects of a crossed table, sets of all texts' own calibration.",
+      "What makes the loss of one window\(full == nil ? "" : " above full precision") differ, by plans of "
+        + "the sets of single texts: random effects of a crossed table.",
       columns: [
         .words("source"), .count("degrees of freedom"), .number("sd (1e-3 nats/token)"),
         .number("share of variance (%)"), .number("sd of the mean if drawn anew (1e-3 nats/token)"),

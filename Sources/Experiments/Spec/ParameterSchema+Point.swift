@@ -187,7 +187,8 @@ extension ParameterGroup {
       "crossover", .choice(Crossover.allCases.map(\.rawValue)), .optional,
       "evolutionary: how two plans become one."),
     ParameterField(
-      "mutationRate", .number(0...1), .optional, "evolutionary: changes per unit."),
+      "mutationRate", .number(0...1), .optional,
+      "evolutionary: mean changes of an offspring per unit; one change if left out."),
     ParameterField(
       "mutations", .choices(Mutation.allCases.map(\.rawValue)), .optional,
       "evolutionary: kinds of changes."),

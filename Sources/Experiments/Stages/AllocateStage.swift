@@ -11,7 +11,7 @@ import Tensors
 /// table + budget → plan.
 public struct AllocateStage: Sendable {
   public static let name = "allocate"
-  static let epoch = 3
+  static let epoch = 4
 
   /// What decides a plan besides the table.
   public struct Options: Sendable {
@@ -248,6 +248,16 @@ extension Budget {
   }
 }
 
+extension Certificate {
+  /// Dual prices of the budgets that bind.
+  var pricesJSON: JSONValue {
+    .array(
+      prices.map {
+        ["budget": JSONValue($0.budget), "loss": JSONValue($0.loss), "per": JSONValue($0.unit)]
+      })
+  }
+}
+
 extension Allocation {
   /// The output of `assay allocate`; ledgers sorted, units in the order of the table.
   ///
@@ -265,6 +275,7 @@ extension Allocation {
       object["gap"] = JSONValue(certificate.gap)
       object["isOptimal"] = JSONValue(certificate.isOptimal)
       object["pricePerByte"] = certificate.pricePerByte.map { JSONValue($0) } ?? .null
+      object["prices"] = certificate.pricesJSON
       object["freeUnits"] = certificate.freeUnits.map { JSONValue($0) }
     }
     object["solver"] = solver.map { JSONValue($0) }

@@ -28,6 +28,8 @@ extension BlockAllocation {
       object["gap"] = JSONValue(certificate.gap)
       object["isOptimal"] = JSONValue(certificate.isOptimal)
       object["pricePerByte"] = certificate.pricePerByte.map { JSONValue($0) } ?? .null
+      object["prices"] = certificate.pricesJSON
+      object["freeUnits"] = certificate.freeUnits.map { JSONValue($0) }
     }
     object["solver"] = blocks.solver.map { JSONValue($0) }
     object["bits"] = ["expert-code-bits": JSONValue(bits)]

@@ -45,13 +45,16 @@ extension AnalysisTable {
     return DecimalText.significant(value, digits: column.digits ?? 3)
   }
 
-  /// Two digits of half the interval, as long as the column asks for no fewer.
+  /// Two digits of half the interval, and one of a lower end above 0, which a skewed interval would
+  /// lose.
   private static func decimals(
     of range: ClosedRange<Double>, value: Double, in column: Column
   ) -> Int {
     let half = (range.upperBound - range.lowerBound) / 2
     guard half > 0 else { return DecimalText.decimals(for: value, significant: column.digits ?? 3) }
-    return DecimalText.decimals(for: half, significant: 2)
+    let decimals = DecimalText.decimals(for: half, significant: 2)
+    guard range.lowerBound > 0 else { return decimals }
+    return max(decimals, DecimalText.decimals(for: range.lowerBound, significant: 1))
   }
 
   private static func interval(

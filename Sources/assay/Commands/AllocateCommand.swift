@@ -187,8 +187,16 @@ struct AllocateCommand: ParsableCommand {
       lines.append(
         "objective \(number(certificate.objective)), bound \(number(certificate.lowerBound)), "
           + String(format: "gap %.3g %%", 100 * certificate.gap)
-          + (certificate.isOptimal ? ", optimal" : "")
-          + (certificate.pricePerByte.map { String(format: ", %.4g a byte", $0) } ?? ""))
+          + (!certificate.isOptimal
+            ? ""
+            : certificate.gap > 1e-9 ? "; no plan is better, the bound divides units" : ", optimal")
+      )
+      for price in certificate.prices.prefix(4) {
+        lines.append(String(format: "price of %@: %.4g a %@", price.budget, price.loss, price.unit))
+      }
+      if certificate.prices.count > 4 {
+        lines.append("… and prices of \(certificate.prices.count - 4) more budgets")
+      }
       if let free = certificate.freeUnits {
         lines.append(
           "\(free) of \(allocation.plan.entries.count) units could change level for less than "
