@@ -46,6 +46,8 @@ void ck_multiply(
     multiply_dequantized(level, weights, first, end, input, y, y_stride, accumulate);
   } else if (level == CK_VNNI && input->words && ck_has_block_pairs(weights)) {
     ck_multiply_vnni(weights, first, end, input, y, y_stride, accumulate);
+  } else if (level == CK_AVX2 && input->digits && ck_has_bytes(weights)) {
+    ck_multiply_digits_avx2(weights, first, end, input, y, y_stride, accumulate);
   } else if (level >= CK_AVX512) {
     ck_multiply_avx512(weights, first, end, input, y, y_stride, accumulate);
   } else {
@@ -59,6 +61,14 @@ bool ck_split(
 ) {
   if (level != CK_VNNI || !ck_has_block_pairs(weights)) return false;
   return ck_split_vnni(weights, arranged, batch, words, word_sums, units);
+}
+
+bool ck_digits(
+  ck_level level, const ck_packed *weights, const float *values, size_t stride, size_t batch,
+  int32_t *numbers, int8_t *digits, int32_t *sums, float *units
+) {
+  if (level != CK_AVX2 || !ck_has_bytes(weights)) return false;
+  return ck_digits_avx2(weights, values, stride, batch, numbers, digits, sums, units);
 }
 
 void ck_unpack(ck_level level, const uint8_t *stream, int bits, size_t count, uint8_t *codes) {

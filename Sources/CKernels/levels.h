@@ -21,12 +21,37 @@ CK_DECLARE_LEVEL(avx512)
 void ck_multiply_vnni(
   const ck_packed *, size_t first, size_t end, const ck_input *, float *y, size_t y_stride,
   bool accumulate);
+void ck_multiply_digits_avx2(
+  const ck_packed *, size_t first, size_t end, const ck_input *, float *y, size_t y_stride,
+  bool accumulate);
+bool ck_digits_avx2(
+  const ck_packed *, const float *values, size_t stride, size_t batch, int32_t *numbers,
+  int8_t *digits, int32_t *sums, float *units);
+
+#define CK_DECLARE_INT8(path)                                                                   \
+  void ck_int8_multiply_##path(                                                                 \
+    const ck_packed *, size_t first, size_t end, const ck_int8_input *, float *y,               \
+    size_t y_stride, bool accumulate);
+
+CK_DECLARE_INT8(avx2)
+CK_DECLARE_INT8(avxvnni)
+CK_DECLARE_INT8(avx512vnni)
+
 bool ck_split_vnni(
   const ck_packed *, const float *arranged, size_t batch, int16_t *words, int32_t *sums,
   float *units);
 
 #define CK_INLINE static inline __attribute__((always_inline))
 #define CK_UNROLL _Pragma("clang loop unroll(full)")
+
+/// A code of a stream.
+CK_INLINE unsigned ck_code_at(const uint8_t *stream, int bits, size_t index) {
+  size_t bit = index * (size_t)bits;
+  unsigned window = stream[bit / 8];
+  // The second byte exists only if the code reaches into it.
+  if (bit % 8 + (size_t)bits > 8) window |= (unsigned)stream[bit / 8 + 1] << 8;
+  return window >> bit % 8 & ((1u << bits) - 1);
+}
 
 /// Codes are centred: q - centre, so that symmetric weights need no correction.
 CK_INLINE float ck_centre(int bits) { return bits == 1 ? 0.5f : (float)(1 << (bits - 1)); }

@@ -2,14 +2,6 @@
 
 #include "levels.h"
 
-static unsigned code_at(const uint8_t *stream, int bits, size_t index) {
-  size_t bit = index * (size_t)bits;
-  unsigned window = stream[bit / 8];
-  // The second byte exists only if the code reaches into it.
-  if (bit % 8 + (size_t)bits > 8) window |= (unsigned)stream[bit / 8 + 1] << 8;
-  return window >> bit % 8 & ((1u << bits) - 1);
-}
-
 static size_t group_of(const ck_packed *weights, size_t column) {
   return weights->group_index ? (size_t)weights->group_index[column]
                               : column / weights->group_size;
@@ -20,7 +12,7 @@ static float zero_of(const ck_packed *weights, size_t group) {
 }
 
 void ck_unpack_ref(const uint8_t *stream, int bits, size_t count, uint8_t *codes) {
-  for (size_t i = 0; i < count; i++) codes[i] = (uint8_t)code_at(stream, bits, i);
+  for (size_t i = 0; i < count; i++) codes[i] = (uint8_t)ck_code_at(stream, bits, i);
 }
 
 void ck_dequantize_ref(
@@ -29,7 +21,7 @@ void ck_dequantize_ref(
   const uint8_t *stream = weights->codes + row * weights->row_bytes;
   for (size_t i = 0; i < count; i++) {
     size_t group = row * weights->group_stride + group_of(weights, start + i);
-    float code = (float)code_at(stream, weights->bits, start + i);
+    float code = (float)ck_code_at(stream, weights->bits, start + i);
     values[i] = ck_half(weights->scales[group]) * (code - zero_of(weights, group));
   }
 }

@@ -8,6 +8,10 @@ public struct ModelFolder: Sendable {
   public let directory: URL
   public let weights: any WeightSource
 
+  init(directory: URL, weights: any WeightSource) {
+    (self.directory, self.weights) = (directory, weights)
+  }
+
   /// - Throws: ``CheckpointError``, ``ConfigurationError``; ``ModelFolderError`` if the checkpoint
   ///   holds a tensor that the forward pass would skip.
   public init(_ directory: URL) throws {

@@ -8,15 +8,18 @@ public import Tensors
 /// are projections stacked with one of those.
 public struct PackedExecution: WeightSource {
   public let checkpoint: QuantizedCheckpoint
+  public let activations: Activations
 
-  public init(_ checkpoint: QuantizedCheckpoint) { self.checkpoint = checkpoint }
+  public init(_ checkpoint: QuantizedCheckpoint, activations: Activations = .exact) {
+    (self.checkpoint, self.activations) = (checkpoint, activations)
+  }
 
   /// - Throws: ``PackedExecutionError/fullPrecision(directory:)`` where nothing is quantized.
-  public init(_ folder: ModelFolder) throws {
+  public init(_ folder: ModelFolder, activations: Activations = .exact) throws {
     guard let checkpoint = folder.weights as? QuantizedCheckpoint else {
       throw PackedExecutionError.fullPrecision(directory: folder.directory.path)
     }
-    self.init(checkpoint)
+    self.init(checkpoint, activations: activations)
   }
 
   public var configuration: ModelConfiguration { checkpoint.configuration }
@@ -54,10 +57,10 @@ public enum PackedExecutionError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .fullPrecision(let directory):
       "\(directory) is not quantized, so there are no packed weights to run from. Quantize it, or "
-        + "leave out --packed."
+        + "run it in f32 or bf16."
     case .noKernel(let weight, let form):
-      "'\(weight)' is stored with \(form), for which there is no packed kernel. Leave out --packed to "
-        + "run it dequantized."
+      "'\(weight)' is stored with \(form), for which there is no packed kernel. Run it "
+        + "dequantized, in f32 or bf16."
     }
   }
 }

@@ -1,5 +1,5 @@
 import Checkpoints
-import Tensors
+public import Tensors
 
 /// Where a model's weights come from: a checkpoint, or a checkpoint with quantized modules over it.
 ///
@@ -11,6 +11,8 @@ public protocol WeightSource: Sendable {
   func vector(_ name: String, count: Int) throws -> [Float]
   /// The stored form that products shall run from; nil: those of the tensor in f32 or bf16.
   func executedForm(of name: String) throws -> StoredMatrix?
+  /// What products from stored forms take their inputs for.
+  var activations: Activations { get }
   /// Says that the pages of this tensor are not needed soon.
   func releasePages(of name: String)
 }
@@ -42,4 +44,5 @@ public struct ReplacedWeights: WeightSource {
 
 extension WeightSource {
   public func executedForm(of name: String) throws -> StoredMatrix? { nil }
+  public var activations: Activations { .exact }
 }

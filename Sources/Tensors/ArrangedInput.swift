@@ -6,8 +6,8 @@ import Glibc
 
 /// Vectors in the order in which the kernels of one or several matrices meet their columns.
 ///
-/// The order depends on groups and act-order only, so matrices that share those share the input,
-/// whatever their bits.
+/// The order depends on groups, act-order and how codes lie in bytes, so matrices that share those share
+/// the input.
 final class ArrangedInput: @unchecked Sendable {
   // Written by its creator before it is shared, read-only afterwards.
   /// 1, 2, 4 or 8; vectors after the given ones are zero.
@@ -17,12 +17,23 @@ final class ArrangedInput: @unchecked Sendable {
   private let arranged: AlignedBytes
   private let sums: AlignedBytes?
   private let integers: Integers?
+  private let digits: Digits?
+  /// The inputs of ``Activations/int8``; products then read nothing else.
+  let rounded: RoundedInput?
 
   /// Inputs as integers, for the levels that multiply those.
   private struct Integers {
     let words: AlignedBytes
     let sums: AlignedBytes
     let units: AlignedBytes
+  }
+
+  /// Inputs as digits of 8 bits, likewise: digits, their sums and units, one after the other.
+  private struct Digits {
+    let memory: AlignedBytes
+    /// Where sums and units start, in bytes.
+    let sums: Int
+    let units: Int
   }
 
   /// Arranges vectors for a matrix.
@@ -32,7 +43,11 @@ final class ArrangedInput: @unchecked Sendable {
   ///   - count: Vectors, 1…8.
   ///   - weights: Whose groups and order count.
   ///   - level: Of the products.
-  init(_ x: UnsafePointer<Float>, count: Int, for weights: PackedLinear, level: KernelLevel) {
+  ///   - activations: What products take the vectors for.
+  init(
+    _ x: UnsafePointer<Float>, count: Int, for weights: PackedLinear, level: KernelLevel,
+    activations: Activations = .exact
+  ) {
     precondition((1...8).contains(count), "\(count) vectors, not 1...8")
     batch = count == 3 ? 4 : count > 4 ? 8 : count
     columns = weights.columns
@@ -50,7 +65,13 @@ final class ArrangedInput: @unchecked Sendable {
       memcpy(values.base, x, count * columns * floats)
     }
     var view = weights.view
-    guard ck_has_blocks(&view) else {
+    rounded =
+      activations == .int8
+      ? RoundedInput(ordered, batch: batch, view: view, path: .suited(to: level)) : nil
+    digits =
+      rounded == nil
+      ? Self.digits(of: ordered, batch: batch, view: view, level: level) : nil
+    guard rounded == nil, digits == nil, ck_has_blocks(&view) else {
       (arranged, sums, integers) = (AlignedBytes(count: 0), nil, nil)
       return
     }
@@ -64,13 +85,30 @@ final class ArrangedInput: @unchecked Sendable {
     integers = Self.integers(of: arranged, batch: batch, view: view, level: level)
   }
 
+  /// The inputs as digits; nil where the level, the groups or the inputs do without.
+  private static func digits(
+    of ordered: UnsafePointer<Float>, batch: Int, view: ck_packed, level: KernelLevel
+  ) -> Digits? {
+    var view = view
+    guard level == .avx2, ck_has_bytes(&view) else { return nil }
+    let (pairs, segments) = ((ck_blocks(&view) + 1) / 2, ck_segments(&view))
+    let (sums, units) = (batch * pairs * 384, batch * pairs * (384 + 64))
+    let numbers = (units + batch * segments * 4 + 63) & ~63
+    let memory = AlignedBytes(count: numbers + pairs * 2 * Int(CK_BLOCK) * 4)
+    let written = ck_digits(
+      level.ckLevel, &view, ordered, view.columns, batch,
+      (memory.base + numbers).assumingMemoryBound(to: Int32.self),
+      memory.base.assumingMemoryBound(to: Int8.self),
+      (memory.base + sums).assumingMemoryBound(to: Int32.self),
+      (memory.base + units).assumingMemoryBound(to: Float.self))
+    return written ? Digits(memory: memory, sums: sums, units: units) : nil
+  }
+
   /// The inputs as integers; nil where the level or the groups do without.
   private static func integers(
     of arranged: AlignedBytes, batch: Int, view: ck_packed, level: KernelLevel
   ) -> Integers? {
-    // Other matrices of the same groups may have fewer bits than the first one.
     var view = view
-    view.bits = min(view.bits, 4)
     guard level == .vnni, ck_has_block_pairs(&view) else { return nil }
     let (pairs, segments) = ((ck_blocks(&view) + 1) / 2, ck_segments(&view))
     let integers = Integers(
@@ -93,15 +131,26 @@ final class ArrangedInput: @unchecked Sendable {
       sums: sums.map { UnsafePointer($0.base.assumingMemoryBound(to: Float.self)) },
       words: integers.map { UnsafePointer($0.words.base.assumingMemoryBound(to: Int16.self)) },
       word_sums: integers.map { UnsafePointer($0.sums.base.assumingMemoryBound(to: Int32.self)) },
-      units: integers.map { UnsafePointer($0.units.base.assumingMemoryBound(to: Float.self)) })
+      units: integers.map { UnsafePointer($0.units.base.assumingMemoryBound(to: Float.self)) },
+      digits: digits.map { UnsafePointer($0.memory.base.assumingMemoryBound(to: Int8.self)) },
+      digit_sums: digits.map {
+        UnsafePointer(($0.memory.base + $0.sums).assumingMemoryBound(to: Int32.self))
+      },
+      digit_units: digits.map {
+        UnsafePointer(($0.memory.base + $0.units).assumingMemoryBound(to: Float.self))
+      })
   }
 }
 
 extension PackedLinear {
+  /// Inputs have an order for codes that lie in bytes by fours, another for those that lie there by
+  /// twos, and none as integers for others.
+  private var inputForm: Int { bits <= 2 ? 4 : bits <= 4 ? 2 : 1 }
+
   /// Whether an input arranged for `other` serves this matrix.
   func sharesInput(with other: PackedLinear) -> Bool {
     columns == other.columns && groupSize == other.groupSize && symmetric == other.symmetric
-      && inputOrder == other.inputOrder
+      && inputOrder == other.inputOrder && inputForm == other.inputForm
       && (view.group_index == nil) == (other.view.group_index == nil)
   }
 }

@@ -127,7 +127,7 @@ public struct PackedBenchmark: Sendable {
       nonisolated(unsafe) let (to, weights) = (
         base, (plain.base + start).assumingMemoryBound(to: UInt16.self)
       )
-      forEachChunk(of: rows, size: PackedLinear.chunkRows) { range in
+      forEachChunk(of: rows, size: 64) { range in
         ck_bfloat16_multiply(
           level.ckLevel, weights, columns, range.lowerBound, range.upperBound, x, to)
       }

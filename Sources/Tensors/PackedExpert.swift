@@ -48,83 +48,117 @@ public struct PackedExpert: Sendable {
   /// - Parameters:
   ///   - x: Tokens, shape `[count, inputs]`.
   ///   - level: Instruction set.
+  ///   - activations: What inputs of products are taken for.
   /// - Returns: Shape `[count, outputs]`.
-  public func apply(_ x: Matrix, level: KernelLevel = .best) -> Matrix {
+  public func apply(
+    _ x: Matrix, level: KernelLevel = .best, activations: Activations = .exact
+  ) -> Matrix {
     precondition(x.columns == inputs, "inputs of \(x.columns) for \(inputs)")
     var result = Matrix(rows: x.rows, columns: outputs)
     x.storage.withUnsafeBufferPointer { x in
       result.storage.withUnsafeMutableBufferPointer { y in
         guard let from = x.baseAddress, let to = y.baseAddress else { return }
-        for start in stride(from: 0, to: x.count / inputs, by: 8) {
-          let batch = min(8, x.count / inputs - start)
-          apply(from + start * inputs, batch: batch, to: to + start * outputs, level: level)
-        }
+        apply(from, count: x.count / inputs, to: to, level: level, activations: activations)
       }
     }
     return result
   }
 
-  private func apply(
-    _ x: UnsafePointer<Float>, batch: Int, to y: UnsafeMutablePointer<Float>, level: KernelLevel
+  /// The same in place.
+  ///
+  /// - Parameters:
+  ///   - x: Tokens, shape `[count, inputs]`.
+  ///   - count: How many.
+  ///   - y: Written, shape `[count, outputs]`.
+  ///   - level: Instruction set.
+  ///   - activations: What inputs of products are taken for.
+  public func apply(
+    _ x: UnsafePointer<Float>, count: Int, to y: UnsafeMutablePointer<Float>,
+    level: KernelLevel = .best, activations: Activations = .exact
   ) {
-    let hidden = slices.map { AlignedBytes(count: 2 * batch * $0.gate.rows * 4) }
-    multiplyInputs(x, batch: batch, to: hidden, level: level)
-    for (slice, memory) in zip(slices, hidden) {
-      let gate = memory.base.assumingMemoryBound(to: Float.self)
-      let count = batch * slice.gate.rows
-      VectorMath.swiGLU(gate: gate, up: gate + count, into: gate, count: count)
-    }
-    let inputs = zip(slices, hidden).map { slice, memory in
-      ArrangedInput(
-        memory.base.assumingMemoryBound(to: Float.self), count: batch, for: slice.down, level: level
-      )
-    }
-    // SAFETY: chunks write their own rows of y.
-    nonisolated(unsafe) let y = y
-    forEachChunk(of: outputs, size: PackedLinear.chunkRows) { range in
-      for (part, slice) in slices.enumerated() {
-        slice.down.multiply(
-          rows: range, input: inputs[part],
-          x: hidden[part].base.assumingMemoryBound(to: Float.self), batch: batch, to: y,
-          adding: part > 0, level: level)
+    let arrange = { (x: UnsafePointer<Float>, weights: PackedLinear) in
+      stride(from: 0, to: count, by: 8).map { start in
+        PackedInput(
+          x + start * weights.columns, count: min(8, count - start), for: weights, level: level,
+          activations: activations)
       }
     }
+    let hidden = slices.map { AlignedBytes(count: 2 * count * $0.gate.rows * 4) }
+    multiplyInputs(x, count: count, to: hidden, level: level, arrange: arrange)
+    for (slice, memory) in zip(slices, hidden) {
+      // SAFETY: chunks read and write their own tokens.
+      nonisolated(unsafe) let gate = memory.base.assumingMemoryBound(to: Float.self)
+      let width = slice.gate.rows
+      forEachChunk(of: count, size: 8) { tokens in
+        let (start, elements) = (gate + tokens.lowerBound * width, tokens.count * width)
+        VectorMath.swiGLU(gate: start, up: start + count * width, into: start, count: elements)
+      }
+    }
+    let inputs = zip(slices, hidden).map { slice, memory in
+      arrange(memory.base.assumingMemoryBound(to: Float.self), slice.down)
+    }
+    // SAFETY: chunks write their own rows of y; the hidden neurons outlive the loop.
+    nonisolated(unsafe) let y = y
+    let size = slices.map(\.down.chunkRows).min() ?? 64
+    withExtendedLifetime(hidden) {
+      forEachChunk(of: outputs, size: size) { range in
+        for (part, slice) in slices.enumerated() {
+          for (place, input) in inputs[part].enumerated() {
+            slice.down.multiply(
+              rows: range, input: input, to: y + place * 8 * outputs, adding: part > 0,
+              level: level)
+          }
+        }
+      }
+    }
+  }
+
+  /// Some rows of a matrix and where their products go.
+  private struct Piece: @unchecked Sendable {
+    // Pieces write their own rows of the target.
+    let weights: PackedLinear
+    let rows: Range<Int>
+    let inputs: [PackedInput]
+    let target: UnsafeMutablePointer<Float>
   }
 
   /// Gate and up of all slices in one parallel loop.
   ///
   /// - Parameters:
-  ///   - x: Shape `[batch, inputs]`.
-  ///   - batch: Tokens, 1…8.
-  ///   - hidden: Written, for each slice `[2, batch, neurons of the slice]`, gate first.
+  ///   - x: Shape `[count, inputs]`.
+  ///   - count: Tokens.
+  ///   - hidden: Written, for each slice `[2, count, neurons of the slice]`, gate first.
   ///   - level: Instruction set.
+  ///   - arrange: The tokens as the kernels of a matrix read them.
   private func multiplyInputs(
-    _ x: UnsafePointer<Float>, batch: Int, to hidden: [AlignedBytes], level: KernelLevel
+    _ x: UnsafePointer<Float>, count: Int, to hidden: [AlignedBytes], level: KernelLevel,
+    arrange: (UnsafePointer<Float>, PackedLinear) -> [PackedInput]
   ) {
-    var arranged: [(weights: PackedLinear, input: ArrangedInput)] = []
-    var work: [(weights: PackedLinear, input: ArrangedInput, target: AlignedBytes, offset: Int)] =
-      []
+    var arranged: [(weights: PackedLinear, inputs: [PackedInput])] = []
+    var pieces: [Piece] = []
     for (slice, memory) in zip(slices, hidden) {
-      for (weights, offset) in [(slice.gate, 0), (slice.up, batch * slice.gate.rows)] {
-        let known = arranged.first { weights.sharesInput(with: $0.weights) }?.input
-        let input = known ?? ArrangedInput(x, count: batch, for: weights, level: level)
-        if known == nil { arranged.append((weights, input)) }
-        work.append((weights, input, memory, offset))
+      let target = memory.base.assumingMemoryBound(to: Float.self)
+      for (weights, offset) in [(slice.gate, 0), (slice.up, count * slice.gate.rows)] {
+        let known = arranged.first { weights.sharesInput(with: $0.weights) }?.inputs
+        let inputs = known ?? arrange(x, weights)
+        if known == nil { arranged.append((weights, inputs)) }
+        for start in stride(from: 0, to: weights.rows, by: weights.chunkRows) {
+          pieces.append(
+            Piece(
+              weights: weights, rows: start..<min(start + weights.chunkRows, weights.rows),
+              inputs: inputs, target: target + offset))
+        }
       }
     }
-    let pieces = work.flatMap { item in
-      stride(from: 0, to: item.weights.rows, by: PackedLinear.chunkRows).map { start in
-        (item, start..<min(start + PackedLinear.chunkRows, item.weights.rows))
-      }
-    }
-    // SAFETY: pieces write their own rows; x outlives the loop.
-    nonisolated(unsafe) let x = x
-    forEachChunk(of: pieces.count, size: 1) { chunk in
-      for index in chunk {
-        let (item, rows) = pieces[index]
-        item.weights.multiply(
-          rows: rows, input: item.input, x: x, batch: batch,
-          to: item.target.base.assumingMemoryBound(to: Float.self) + item.offset, level: level)
+    let isSmall = slices.reduce(0) { $0 + 2 * $1.gate.rows * $1.gate.columns } < 1 << 18
+    let work = pieces
+    forEachChunk(of: work.count, size: isSmall ? work.count : 1) { chunk in
+      for piece in work[chunk] {
+        for (place, input) in piece.inputs.enumerated() {
+          piece.weights.multiply(
+            rows: piece.rows, input: input, to: piece.target + place * 8 * piece.weights.rows,
+            level: level)
+        }
       }
     }
   }

@@ -1,17 +1,23 @@
 import CKernels
 
 extension PackedLinear {
-  /// Rows that a thread takes at a time; a multiple of the rows that kernels take together.
-  static let chunkRows = 64
+  /// Rows that a thread takes at a time, about 2¹⁸ weights: waking a thread costs as much as fewer. A
+  /// multiple of the rows that kernels take together.
+  var chunkRows: Int { max(64, ((1 << 18) / max(columns, 1) + 7) / 8 * 8) }
 
   /// `y = W x + S x`.
   ///
   /// - Parameters:
   ///   - x: Shape `[columns]`.
   ///   - level: Instruction set.
+  ///   - activations: What x is taken for.
   /// - Returns: y, shape `[rows]`.
-  public func multiply(_ x: [Float], level: KernelLevel = .best) -> [Float] {
-    multiply(Matrix(rows: 1, columns: x.count, storage: x), level: level).storage
+  public func multiply(
+    _ x: [Float], level: KernelLevel = .best, activations: Activations = .exact
+  ) -> [Float] {
+    multiply(
+      Matrix(rows: 1, columns: x.count, storage: x), level: level, activations: activations
+    ).storage
   }
 
   /// `Y = X Wᵀ + X Sᵀ`; up to eight vectors share the unpacked weights.
@@ -19,14 +25,19 @@ extension PackedLinear {
   /// - Parameters:
   ///   - x: Vectors, shape `[count, columns]`.
   ///   - level: Instruction set.
+  ///   - activations: What x is taken for.
   /// - Returns: Shape `[count, rows]`.
-  public func multiply(_ x: Matrix, level: KernelLevel = .best) -> Matrix {
+  public func multiply(
+    _ x: Matrix, level: KernelLevel = .best, activations: Activations = .exact
+  ) -> Matrix {
     precondition(x.columns == columns, "inputs of \(x.columns) for \(columns) columns")
     var y = Matrix(rows: x.rows, columns: rows)
     x.storage.withUnsafeBufferPointer { x in
       y.storage.withUnsafeMutableBufferPointer { y in
         guard let from = x.baseAddress, let to = y.baseAddress else { return }
-        multiply(from, count: x.count / max(columns, 1), to: to, level: level)
+        multiply(
+          from, count: x.count / max(columns, 1), to: to, level: level,
+          activations: activations)
       }
     }
     return y
@@ -39,17 +50,21 @@ extension PackedLinear {
   ///   - count: Vectors.
   ///   - y: Written, shape `[count, rows]`.
   ///   - level: Instruction set.
+  ///   - activations: What x is taken for.
   public func multiply(
     _ x: UnsafePointer<Float>, count: Int, to y: UnsafeMutablePointer<Float>,
-    level: KernelLevel = .best
+    level: KernelLevel = .best, activations: Activations = .exact
   ) {
-    for start in stride(from: 0, to: count, by: 8) {
-      let batch = min(8, count - start)
-      let input = ArrangedInput(x + start * columns, count: batch, for: self, level: level)
-      // SAFETY: chunks write their own rows of y; x and y outlive the loop.
-      nonisolated(unsafe) let (from, to) = (x + start * columns, y + start * rows)
-      forEachChunk(of: rows, size: Self.chunkRows) { range in
-        multiply(rows: range, input: input, x: from, batch: batch, to: to, level: level)
+    let inputs = stride(from: 0, to: count, by: 8).map { start in
+      PackedInput(
+        x + start * columns, count: min(8, count - start), for: self, level: level,
+        activations: activations)
+    }
+    // SAFETY: chunks write their own rows of y; y outlives the loop.
+    nonisolated(unsafe) let y = y
+    forEachChunk(of: rows, size: chunkRows) { range in
+      for (place, input) in inputs.enumerated() {
+        multiply(rows: range, input: input, to: y + place * 8 * rows, level: level)
       }
     }
   }
@@ -59,23 +74,40 @@ extension PackedLinear {
   /// - Parameters:
   ///   - range: Rows.
   ///   - input: The vectors, arranged for these weights.
-  ///   - x: The vectors, shape `[batch, columns]`; read by the sparse part.
-  ///   - batch: Vectors that count, 1…8.
   ///   - y: Written, or added to, shape `[batch, rows]`.
   ///   - adding: Whether to add to y.
   ///   - level: Instruction set.
   func multiply(
-    rows range: Range<Int>, input: ArrangedInput, x: UnsafePointer<Float>, batch: Int,
-    to y: UnsafeMutablePointer<Float>, adding: Bool = false, level: KernelLevel
+    rows range: Range<Int>, input: PackedInput, to y: UnsafeMutablePointer<Float>,
+    adding: Bool = false, level: KernelLevel
   ) {
-    var (view, inputView) = (view, input.view)
-    if input.batch == batch {
-      ck_multiply(
-        level.ckLevel, &view, range.lowerBound, range.upperBound, &inputView, y, rows, adding)
+    let batch = input.count
+    if input.arranged.batch == batch {
+      multiply(rows: range, input.arranged, to: y, stride: rows, adding: adding, level: level)
     } else {
-      multiplyPadded(rows: range, input: input, batch: batch, to: y, adding: adding, level: level)
+      multiplyPadded(
+        rows: range, input: input.arranged, batch: batch, to: y, adding: adding, level: level)
     }
-    sparse?.add(rows: range, x: x, batch: batch, to: y)
+    guard let sparse else { return }
+    input.withVectors { sparse.add(rows: range, x: $0, batch: batch, to: y) }
+  }
+
+  /// The dense part with all vectors of the kernels' batch.
+  private func multiply(
+    rows range: Range<Int>, _ input: ArrangedInput, to y: UnsafeMutablePointer<Float>,
+    stride: Int, adding: Bool, level: KernelLevel
+  ) {
+    var view = view
+    if let rounded = input.rounded {
+      var inputView = rounded.view
+      ck_int8_multiply(
+        rounded.path.ckPath, &view, range.lowerBound, range.upperBound, &inputView, y, stride,
+        adding)
+    } else {
+      var inputView = input.view
+      ck_multiply(
+        level.ckLevel, &view, range.lowerBound, range.upperBound, &inputView, y, stride, adding)
+    }
   }
 
   /// The same where the kernels' batch is larger than ours: y has no room for the rest.
@@ -83,16 +115,14 @@ extension PackedLinear {
     rows range: Range<Int>, input: ArrangedInput, batch: Int, to y: UnsafeMutablePointer<Float>,
     adding: Bool, level: KernelLevel
   ) {
-    var (view, inputView) = (view, input.view)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: input.batch * range.count) { room in
       guard let base = room.baseAddress else { return }
       room.initialize(repeating: 0)
       // SAFETY: kernels write at `n * stride + row` for rows of the range, so that the first row
       // of the range lands on the first place.
       let shifted = base - range.lowerBound
-      ck_multiply(
-        level.ckLevel, &view, range.lowerBound, range.upperBound, &inputView, shifted, range.count,
-        false)
+      multiply(
+        rows: range, input, to: shifted, stride: range.count, adding: false, level: level)
       for n in 0..<batch {
         for row in range {
           let value = shifted[n * range.count + row]

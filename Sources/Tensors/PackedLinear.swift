@@ -7,7 +7,8 @@ import Glibc
 /// Instruction sets of the products with packed weights; each includes the ones before it.
 public enum KernelLevel: UInt32, Sendable, CaseIterable, Comparable {
   case scalar = 0
-  /// AVX2, FMA and F16C.
+  /// AVX2, FMA and F16C: codes of up to 4 bits in groups of 64, or of whole 128 columns, are multiplied as
+  /// integers with inputs of 24 bits, where no input is much larger than the others of its group.
   case avx2 = 1
   /// AVX-512 F, BW, VL and VBMI.
   case avx512 = 2

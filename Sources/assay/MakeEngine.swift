@@ -1,3 +1,4 @@
+import Evaluation
 import Experiments
 import HDF5
 import Tensors
@@ -5,7 +6,7 @@ import Tensors
 /// The engine of a command: pipeline, content digests of file formats, versions of libraries.
 func makeEngine(_ workspace: Workspace) -> Engine {
   Engine(
-    workspace: workspace, pipeline: ModelPipeline(),
+    workspace: workspace, pipeline: ModelPipeline(speedHost: .thisProgram),
     payloadDigests: ["h5": HDF5Content.digest], libraries: libraryVersions, threads: threadCount)
 }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Checkpoints
 import Experiments
 import Foundation
+import MoEModels
 import Tensors
 
 /// The number format of a forward pass.
@@ -20,6 +21,31 @@ struct ComputeOption: ParsableArguments {
     case .bf16: .bf16
     }
   }
+}
+
+/// The same, and arithmetic that needs packed weights.
+struct ComputeModeOption: ParsableArguments {
+  enum Choice: String, ExpressibleByArgument, CaseIterable {
+    case auto, f32, bf16
+    case int8Activations = "int8-activations"
+  }
+
+  @Option(
+    help: ArgumentHelp(
+      "Matrix products in f32 or bf16; auto takes bf16 where the CPU has it. int8-activations: packed "
+        + "weights times inputs of 8 bits, for quantized folders."))
+  var compute = Choice.auto
+
+  var mode: ComputeMode {
+    switch compute {
+    case .auto: ComputeMode(.fastest)
+    case .f32: .f32
+    case .bf16: .bf16
+    case .int8Activations: .int8Activations
+    }
+  }
+
+  var precision: Precision { mode.precision }
 }
 
 extension TextFormat: ExpressibleByArgument {}

@@ -82,6 +82,36 @@ struct PackedExecutionTests {
     #expect(decoder.bytesPerToken < dense.bytesPerToken)
   }
 
+  @Test(
+    "activations of 8 bits change logits, by less than a tenth of their size", arguments: methods)
+  func int8(method: QuantizationMethod) throws {
+    let model = try TinyMixtral()
+    let checkpoint = try quantized(model, method, bits: 4)
+    let exact = try model.logits(of: PackedExecution(checkpoint))
+    let rounded = try model.logits(of: PackedExecution(checkpoint, activations: .int8))
+    #expect(try model.logits(of: PackedExecution(checkpoint, activations: .int8)) == rounded)
+    let meanSquare = { (x: [Float]) in x.reduce(0) { $0 + Double($1 * $1) } / Double(x.count) }
+    let change = meanSquare(zip(exact, rounded).map { $0 - $1 })
+    // A step is 1/127 of the largest input; routers may send a token elsewhere.
+    #expect(change > 0 && change <= 0.01 * meanSquare(exact), "\(change)")
+  }
+
+  @Test("a folder runs in the arithmetic that is named, if it is quantized")
+  func modes() throws {
+    let model = try TinyMixtral()
+    let folder = try ModelFolder(model.checkpoint.directory)
+    #expect(try folder.executed(as: .f32).weights.activations == .exact)
+    #expect(throws: PackedExecutionError.fullPrecision(directory: folder.directory.path)) {
+      try folder.executed(as: .int8Activations)
+    }
+    _ = try quantized(model, Self.methods[0], bits: 3)
+    let packed = try ModelFolder(model.folder.appending(path: "quantized"))
+    #expect(try packed.executed(as: .int8Activations).weights.activations == .int8)
+    for mode in ComputeMode.allCases {
+      #expect(ComputeMode(mode.precision, mode.activations) == mode)
+    }
+  }
+
   @Test("codebooks and full precision are refused")
   func refusals() throws {
     let model = try TinyMixtral()

@@ -1,4 +1,5 @@
 import Experiments
+import Foundation
 import Reports
 import Testing
 
@@ -49,6 +50,19 @@ struct TableTests {
       Synthetic.runs.filter { $0.seeds.isEmpty }, tables: Self.perplexity)
     let text = try ReportRenderer(data).markdown()
     #expect(!text.contains("±") && !text.contains("runs |"))
+  }
+
+  @Test("the interval of a metric's own repeats stands behind a single run's number")
+  func intervals() throws {
+    var data = try Synthetic.data(tables: Self.perplexity)
+    for row in data.rows.indices {
+      data.rows[row].metrics[0].interval = MetricInterval(lower: 7.25, upper: 9.5)
+    }
+    #expect(try cells("RTN", data).last == "8.800 [7.250, 9.500]")
+    // Of several runs, the spread between them is shown.
+    #expect(try cells("random", data).last == "9.00 ± 0.41")
+    let again = try JSONDecoder().decode(ReportData.self, from: data.encoded())
+    #expect(again == data)
   }
 
   @Test("metrics of two definitions never share a column")

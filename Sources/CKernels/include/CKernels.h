@@ -9,7 +9,7 @@
 /// Instruction sets of the kernels; each includes the ones before it.
 typedef enum {
   CK_SCALAR = 0,
-  /// AVX2, FMA, F16C.
+  /// AVX2, FMA, F16C; codes of up to 4 bits are multiplied as integers.
   CK_AVX2 = 1,
   /// AVX-512 F, BW, VL and VBMI.
   CK_AVX512 = 2,
@@ -62,6 +62,14 @@ typedef struct {
   const int32_t *word_sums;
   /// An input is `(2^15 high + low) unit`; `[batch, segments]`.
   const float *units;
+  /// NULL, or the inputs as digits of 8 bits for CK_AVX2: `[batch, block pairs, 4, 3, 32]`, in an order
+  /// that depends on whether codes have more than two bits.
+  const int8_t *digits;
+  /// Their sums over the pairs of a segment, or over a pair whose blocks are segments, `[batch, those,
+  /// lower two digits and highest, 8]`, in the lanes of the kernels.
+  const int32_t *digit_sums;
+  /// An input is its number times this; `[batch, segments]`.
+  const float *digit_units;
 } ck_input;
 
 /// Whether the vector kernels can take these groups; the others are dequantized first.
@@ -84,6 +92,17 @@ bool ck_has_block_pairs(const ck_packed *weights);
 bool ck_split(
   ck_level level, const ck_packed *weights, const float *arranged, size_t batch, int16_t *words,
   int32_t *word_sums, float *units);
+
+/// Whether there are kernels that take codes as bytes: up to 4 bits, groups of one block, of whole block
+/// pairs or of whole rows.
+bool ck_has_bytes(const ck_packed *weights);
+
+/// Writes `digits`, `digit_sums` and `digit_units`; false, and nothing of use, at levels without them,
+/// and where one input is so much larger than the others of a segment that these would lose digits.
+/// `numbers` is working memory, `[2, block pairs, 64]`.
+bool ck_digits(
+  ck_level level, const ck_packed *weights, const float *values, size_t stride, size_t batch,
+  int32_t *numbers, int8_t *digits, int32_t *sums, float *units);
 
 /// `y[n, row] = W[row] x[n]` for rows `first ..< end`, added to y if `accumulate`.
 void ck_multiply(
@@ -128,3 +147,48 @@ void ck_bfloat16_multiply(
   const float *x, float *y);
 void ck_bfloat16_multiply_ref(
   const uint16_t *weights, size_t columns, size_t first, size_t end, const float *x, float *y);
+
+// Products with inputs of 8 bits. All paths give the same bits.
+
+/// Instructions that sum products of codes and 8-bit inputs.
+typedef enum {
+  CK_INT8_SCALAR = 0,
+  CK_INT8_AVX2 = 1,
+  CK_INT8_AVXVNNI = 2,
+  CK_INT8_AVX512VNNI = 3,
+} ck_int8_path;
+
+/// The best of this CPU; it has the lower ones too, except that AVX-512 does not bring AVX-VNNI.
+ck_int8_path ck_best_int8_path(void);
+
+/// Inputs of 8 bits.
+typedef struct {
+  size_t batch;
+  /// `[batch, columns]`, -127...127.
+  const int8_t *values;
+  /// NULL, or `[batch, block pairs, 4, 32]` as of ck_int8_arrange.
+  const int8_t *arranged;
+  /// Over a segment, `[batch, segments]`; read with `arranged`.
+  const int32_t *sums;
+  /// An input is its value times this; `[batch]`.
+  const float *scales;
+} ck_int8_input;
+
+/// The nearest values of largest magnitude 127 and their scales, one for each vector; NaN if an input is
+/// not finite. Writes `[batch, columns]`.
+void ck_int8_round(
+  const float *values, size_t stride, size_t columns, size_t batch, int8_t *rounded,
+  float *scales);
+
+/// Writes `arranged` and `sums` for weights that have bytes, in an order that depends on whether codes
+/// have more than two bits.
+void ck_int8_arrange(
+  const ck_packed *weights, const int8_t *values, size_t batch, int8_t *arranged, int32_t *sums);
+
+/// `y[n, row] = W[row] x[n]`, x being the rounded inputs; batch 1, 2, 4 or 8.
+void ck_int8_multiply(
+  ck_int8_path path, const ck_packed *weights, size_t first, size_t end,
+  const ck_int8_input *input, float *y, size_t y_stride, bool accumulate);
+void ck_int8_multiply_ref(
+  const ck_packed *weights, size_t first, size_t end, const ck_int8_input *input, float *y,
+  size_t y_stride, bool accumulate);

@@ -1,7 +1,7 @@
 public import MoEModels
 
 /// Times of a prompt and of the tokens after it, repeat by repeat.
-public struct DecodingSpeed: Sendable, Equatable {
+public struct DecodingSpeed: Codable, Sendable, Equatable {
   /// From the prompt's first token to the choice of the next one, seconds.
   public var promptSeconds: [Double] = []
   /// All steps after that, seconds.
@@ -21,16 +21,23 @@ public struct DecodingSpeed: Sendable, Equatable {
   public var promptTokensPerSecond: [Double] { promptSeconds.map { Double(promptTokens) / $0 } }
   public var stepsPerSecond: [Double] { stepSeconds.map { Double(steps) / $0 } }
 
+  /// How many times as fast as another model the prompt ran, repeat by repeat.
+  public func promptSpeedup(over other: DecodingSpeed) -> [Double] {
+    zip(other.promptSeconds, promptSeconds).map { $0 / $1 }
+  }
+
+  /// How many times as fast as those of another model the steps were, repeat by repeat.
+  public func stepSpeedup(over other: DecodingSpeed) -> [Double] {
+    zip(other.stepSeconds, stepSeconds).map { $0 / $1 }
+  }
+
   /// Runs a prompt and greedy steps once.
   ///
   /// - Parameters:
   ///   - decoder: The model.
   ///   - prompt: ``promptTokens`` tokens.
-  ///   - isCounted: Whether the times are kept.
   /// - Throws: ``ForwardPassError``.
-  public mutating func run(
-    _ decoder: Decoder, prompt: [Int32], isCounted: Bool = true
-  ) throws {
+  public mutating func run(_ decoder: Decoder, prompt: [Int32]) throws {
     precondition(prompt.count == promptTokens, "\(prompt.count) tokens, not \(promptTokens)")
     let sequence = decoder.sequence()
     let start = ContinuousClock.now
@@ -38,7 +45,6 @@ public struct DecodingSpeed: Sendable, Equatable {
     let first = ContinuousClock.now
     for _ in 0..<steps { next = try Self.step(decoder, sequence, [next]) }
     let end = ContinuousClock.now
-    guard isCounted else { return }
     promptSeconds.append((first - start) / .seconds(1))
     stepSeconds.append((end - first) / .seconds(1))
   }

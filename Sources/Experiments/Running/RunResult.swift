@@ -31,15 +31,28 @@ public struct Metric: Codable, Sendable, Equatable {
   /// nil if not finite; `special` then says `nan`, `inf` or `-inf`.
   public var value: Double?
   public var special: String?
-  /// Items (windows, questions) behind the number.
+  /// Items (windows, questions, repeats) behind the number.
   public var items: Int
+  /// Where the value may lie by its own repeats; nil for what is computed once.
+  public var interval: MetricInterval?
 
-  public init(definition: MetricDefinition, value: Double, items: Int) {
+  public init(
+    definition: MetricDefinition, value: Double, items: Int, interval: MetricInterval? = nil
+  ) {
+    self.interval = interval
     self.definition = definition
     self.value = value.isFinite ? value : nil
     self.special = value.isFinite ? nil : value.isNaN ? "nan" : value > 0 ? "inf" : "-inf"
     self.items = items
   }
+}
+
+/// An interval of 95 % around a metric, in its unit.
+public struct MetricInterval: Codable, Sendable, Equatable {
+  public var lower: Double
+  public var upper: Double
+
+  public init(lower: Double, upper: Double) { (self.lower, self.upper) = (lower, upper) }
 }
 
 /// What a point gave, before the engine adds how it was run.

@@ -1,3 +1,4 @@
+import Evaluation
 import Foundation
 
 /// Goes through the stages of a point: finds each artifact or builds it.

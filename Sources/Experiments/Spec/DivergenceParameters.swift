@@ -53,9 +53,8 @@ extension PointParameters {
     let options = PredictionFile.Options(
       topK: divergence.topK, precision: precision, noise: divergence.noise,
       routes: divergence.routes)
-    return (
-      ReferenceStage(model: url(model.path), corpora: corpora, options: options),
-      DivergenceStage(corpora: corpora, precision: precision)
-    )
+    var stage = DivergenceStage(corpora: corpora, precision: precision)
+    stage.activations = activations
+    return (ReferenceStage(model: url(model.path), corpora: corpora, options: options), stage)
   }
 }

@@ -10,8 +10,10 @@ extension ParameterGroup {
   public static let point = ParameterGroup([
     ParameterField("model", .group(model), .required, "The model that is quantized."),
     ParameterField(
-      "compute", .choice(["auto", "f32", "bf16"]), .defaulting("auto"),
-      "Arithmetic of the forward pass; auto takes bf16 where the processor has it."),
+      "compute", .choice(ComputeChoice.allCases.map(\.rawValue)), .defaulting("auto"),
+      "Arithmetic of the forward pass; auto takes bf16 where the processor has it. int8-activations: "
+        + "quantized models are evaluated from packed weights with inputs of 8 bits, all else is f32."
+    ),
     ParameterField(
       "calibration", .group(calibration), .optional,
       "The text that statistics and Hessians come from; needed when there is a quantizer."),
@@ -249,6 +251,9 @@ extension ParameterGroup {
     ParameterField(
       "divergence", .group(divergence), .optional, nullable: true,
       "KL divergence from the full-precision model, and drift of routes, token by token."),
+    ParameterField(
+      "speed", .group(speed), .optional, nullable: true,
+      "Tokens per second, time to the first token, memory and bytes per token, on this machine."),
   ])
 
   static let perplexity = ParameterGroup([

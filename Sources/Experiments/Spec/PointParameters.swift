@@ -92,12 +92,12 @@ extension PointParameters {
   private func checkEvaluation() throws(SpecError) {
     try checkProtocol()
     guard evaluation.tasks.isEmpty, evaluation.perplexity?.corpora.isEmpty ?? true,
-      evaluation.divergence?.corpora.isEmpty ?? true
+      evaluation.divergence?.corpora.isEmpty ?? true, evaluation.speed == nil
     else { return }
     throw SpecError(
       .invalid(
-        "Nothing is measured; name a corpus under perplexity.corpora or divergence.corpora, or a task "
-          + "under tasks."),
+        "Nothing is measured; name a corpus under perplexity.corpora or divergence.corpora, a task "
+          + "under tasks, or ask for speed."),
       at: JSONPointer(["evaluation"]))
   }
 
@@ -207,9 +207,11 @@ extension PointParameters {
   }
 }
 
-/// Arithmetic of the forward pass. `auto` is resolved by the pipeline before keys are formed.
+/// Arithmetic of the forward pass. `auto` is resolved by the pipeline before keys are formed; 8-bit
+/// activations are of evaluation, everything before runs in f32.
 public enum ComputeChoice: String, Codable, Sendable, CaseIterable {
   case auto, f32, bf16
+  case int8Activations = "int8-activations"
 }
 
 public struct ModelParameters: Codable, Sendable, Equatable {
@@ -412,6 +414,7 @@ public struct EvaluationParameters: Codable, Sendable, Equatable {
   public let perplexity: PerplexityParameters?
   public let tasks: [String: TaskParameters]
   public let divergence: DivergenceParameters?
+  public let speed: SpeedParameters?
 }
 
 public struct PerplexityParameters: Codable, Sendable, Equatable {

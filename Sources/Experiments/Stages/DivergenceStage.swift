@@ -12,6 +12,10 @@ public struct DivergenceStage: Sendable {
 
   public var corpora: [EvaluateStage.Corpus]
   public var precision: Precision
+  /// What products with packed weights take their inputs for; full precision is always exact.
+  public var activations = Activations.exact
+
+  private var compute: ComputeMode { ComputeMode(precision, activations) }
 
   public init(corpora: [EvaluateStage.Corpus], precision: Precision) {
     (self.corpora, self.precision) = (corpora, precision)
@@ -24,7 +28,7 @@ public struct DivergenceStage: Sendable {
     return Stage(
       name: Self.name, epoch: Self.epoch,
       parameters: [
-        "compute": JSONValue(precision.rawValue),
+        "compute": JSONValue(compute.rawValue),
         "texts": .object(JSONObject(corpora.map { ($0.name, $0.parameters) })),
       ], inputs: inputs
     ) { context in
@@ -44,7 +48,7 @@ public struct DivergenceStage: Sendable {
   public func write(
     weights: URL, reference: URL, to context: StageContext
   ) throws -> MeasuredDivergence {
-    let folder = try ModelFolder(weights)
+    let folder = try ModelFolder(weights).executed(as: compute)
     let tokenizer = try folder.tokenizer()
     let predictions = try PredictionFile(reference.appending(path: StageFile.predictions))
     let items = try HDF5Writer(context.directory.appending(path: StageFile.items))
@@ -59,7 +63,7 @@ public struct DivergenceStage: Sendable {
       }
       let definition = try corpus.definition(
         text.scoring, tokenizer: Digest.of(file: weights.appending(path: "tokenizer.json")),
-        precision: precision)
+        compute: compute)
       metrics.add(
         measured, scope: corpus.name,
         .object(definition.divergence(of: predictions.model, topK: predictions.topK)))

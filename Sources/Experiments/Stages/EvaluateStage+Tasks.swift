@@ -85,14 +85,14 @@ extension EvaluateStage {
     ///
     /// - Parameters:
     ///   - tokenizer: SHA-256 of tokenizer.json.
-    ///   - precision: Of the forward pass.
+    ///   - compute: Of the forward pass.
     /// - Returns: What ``MetricDefinition/protocolParameters`` hold.
     /// - Throws: What reading the rows throws.
-    public func metricParameters(tokenizer: String, precision: Precision) throws -> JSONValue {
+    public func metricParameters(tokenizer: String, compute: ComputeMode) throws -> JSONValue {
       let examples = try definition.examplesURL(in: rows).map { try Digest.of(file: $0) }
       var object = parameters(
         rows: try Digest.of(file: definition.rowsURL(in: rows)), examples: examples)
-      object["compute"] = JSONValue(precision.rawValue)
+      object["compute"] = JSONValue(compute.rawValue)
       object["tokenizer"] = JSONValue(tokenizer)
       return .object(object)
     }
@@ -157,7 +157,7 @@ extension EvaluateStage {
       let scores = try task.evaluate(folder, tokenizer, precision: precision, progress: progress)
       try scores.write(to: items, of: task)
       return (
-        try scores.metrics(of: task, tokenizer: digest, precision: precision),
+        try scores.metrics(of: task, tokenizer: digest, compute: compute),
         scores.forwardTokens
       )
     }
@@ -166,9 +166,9 @@ extension EvaluateStage {
     let lines = scores.lines(task: task.name).map { $0 + "\n" }.joined()
     try Data(lines.utf8).write(
       to: directory.appending(path: StageFile.generations(of: task.name)))
-    let more = try scores.attemptMetrics(of: task, tokenizer: digest, precision: precision)
+    let more = try scores.attemptMetrics(of: task, tokenizer: digest, compute: compute)
     return (
-      try scores.metrics(of: task, tokenizer: digest, precision: precision) + more,
+      try scores.metrics(of: task, tokenizer: digest, compute: compute) + more,
       scores.forwardTokens
     )
   }
@@ -223,9 +223,9 @@ extension EvaluateStage {
 extension ItemScores {
   /// Every metric of the task: over all items alike, and as the mean of groups where it has groups.
   func metrics(
-    of task: EvaluateStage.DefinedTask, tokenizer: String, precision: Precision
+    of task: EvaluateStage.DefinedTask, tokenizer: String, compute: ComputeMode
   ) throws -> [Metric] {
-    let parameters = try task.metricParameters(tokenizer: tokenizer, precision: precision)
+    let parameters = try task.metricParameters(tokenizer: tokenizer, compute: compute)
     return task.definition.metrics.flatMap { metric in
       func result(_ scope: String, _ value: Double, _ count: Int) -> Metric {
         Metric(
@@ -261,10 +261,10 @@ extension ItemScores {
 extension GenerationScores {
   /// pass@k of every other k that is asked for.
   func attemptMetrics(
-    of task: EvaluateStage.DefinedTask, tokenizer: String, precision: Precision
+    of task: EvaluateStage.DefinedTask, tokenizer: String, compute: ComputeMode
   ) throws -> [Metric] {
     guard task.definition.runsPrograms, !task.attempts.isEmpty else { return [] }
-    let parameters = try task.metricParameters(tokenizer: tokenizer, precision: precision)
+    let parameters = try task.metricParameters(tokenizer: tokenizer, compute: compute)
     return task.attempts.map { k in
       let chances = chances(passingOf: k)
       return Metric(

@@ -3,7 +3,7 @@ public import Evaluation
 public import Foundation
 import HDF5
 public import JSON
-import MoEModels
+public import MoEModels
 public import Tensors
 
 /// weights + texts and tasks → metrics and per-item values.
@@ -51,6 +51,10 @@ public struct EvaluateStage: Sendable {
   public var tasks: [(name: String, url: URL)]
   public var definedTasks: [DefinedTask]
   public var precision: Precision
+  /// What products with packed weights take their inputs for.
+  public var activations = Activations.exact
+
+  var compute: ComputeMode { ComputeMode(precision, activations) }
 
   public init(
     corpora: [Corpus], tasks: [(name: String, url: URL)], definedTasks: [DefinedTask] = [],
@@ -69,7 +73,7 @@ public struct EvaluateStage: Sendable {
     for task in tasks { inputs["task.\(task.name)"] = .file(task.url) }
     for task in definedTasks { inputs.merge(task.inputs) { first, _ in first } }
     var parameters = JSONObject([
-      ("compute", JSONValue(precision.rawValue)),
+      ("compute", JSONValue(compute.rawValue)),
       ("perplexity", .object(JSONObject(corpora.map { ($0.name, $0.parameters) }))),
       ("tasks", .array(tasks.map { JSONValue($0.name) })),
     ])
@@ -84,7 +88,7 @@ public struct EvaluateStage: Sendable {
 
   /// Writes `metrics.json` and `items.h5` into the context's folder.
   public func write(weights: URL, to context: StageContext) throws {
-    let folder = try ModelFolder(weights)
+    let folder = try ModelFolder(weights).executed(as: compute)
     let tokenizer = try folder.tokenizer()
     let tokenizerDigest = try Digest.of(file: weights.appending(path: "tokenizer.json"))
     let items = try HDF5Writer(context.directory.appending(path: StageFile.items))
@@ -101,7 +105,7 @@ public struct EvaluateStage: Sendable {
         tokenizer: tokenizer, precision: precision
       ) { context.progress((Double(index) + $0) / steps, "perplexity of \(corpus.name)") }
       let definition = try corpus.definition(
-        scoring, tokenizer: tokenizerDigest, precision: precision)
+        scoring, tokenizer: tokenizerDigest, compute: compute)
       metrics += result.metrics(scope: corpus.name, definition)
       pooled.add(result, definition: definition)
       try result.write(to: items, corpus: corpus.name)
@@ -135,7 +139,7 @@ public struct EvaluateStage: Sendable {
   private func taskDefinition(_ url: URL) throws -> JSONValue {
     [
       "protocol": JSONValue(MultipleChoice.protocolName),
-      "items": JSONValue(try Digest.of(file: url)), "compute": JSONValue(precision.rawValue),
+      "items": JSONValue(try Digest.of(file: url)), "compute": JSONValue(compute.rawValue),
     ]
   }
 }
@@ -218,15 +222,15 @@ extension EvaluateStage.Corpus {
   /// - Parameters:
   ///   - scoring: The protocol with its parameters.
   ///   - tokenizer: SHA-256 of tokenizer.json.
-  ///   - precision: Of the forward pass.
+  ///   - compute: Of the forward pass.
   /// - Returns: What ``MetricDefinition/protocolParameters`` hold.
   /// - Throws: What reading the text throws.
   public func definition(
-    _ scoring: PerplexityProtocol, tokenizer: String, precision: Precision
+    _ scoring: PerplexityProtocol, tokenizer: String, compute: ComputeMode
   ) throws -> JSONValue {
     var definition = JSONObject([
       ("protocol", JSONValue(scoring.name)), ("context", JSONValue(context)),
-      ("format", JSONValue(format.rawValue)), ("compute", JSONValue(precision.rawValue)),
+      ("format", JSONValue(format.rawValue)), ("compute", JSONValue(compute.rawValue)),
       ("text", JSONValue(try Digest.of(file: url))), ("tokenizer", JSONValue(tokenizer)),
     ])
     switch scoring {

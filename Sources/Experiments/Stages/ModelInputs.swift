@@ -59,6 +59,10 @@ struct ModelInputs {
         divergence.corpora, divergence.format, divergence.protocol, context: divergence.context,
         of: point, at: JSONPointer(["evaluation", "divergence"]))
     }
+    if let speed = point.evaluation.speed {
+      checkContext(
+        speed.promptTokens + speed.steps, of: point, at: JSONPointer(["evaluation", "speed"]))
+    }
     for (name, task) in point.evaluation.tasks.sorted(by: { $0.key < $1.key }) {
       let pointer = JSONPointer(["evaluation", "tasks", name])
       switch task {

@@ -1,6 +1,7 @@
 import BitAllocation
 import Calibration
 import Checkpoints
+public import Evaluation
 import Foundation
 import JSON
 import MoEModels
@@ -9,12 +10,15 @@ import Reconstruction
 import Sensitivity
 import Tensors
 
-/// The pipeline of DESIGN §4: calibrate → measure → allocate → quantize → evaluate.
+/// The pipeline of DESIGN §4: calibrate → measure → allocate → quantize → evaluate, bench.
 ///
 /// A stage is there only if the point reads it: rounding to nearest with a plan that needs no
 /// statistics calibrates nothing, and full precision is evaluated at once.
 public struct ModelPipeline: Pipeline {
-  public init() {}
+  /// Where models are timed.
+  public var speedHost: SpeedHost
+
+  public init(speedHost: SpeedHost = .threads) { self.speedHost = speedHost }
 
   public func stages(for parameters: PointParameters, seeds: [SeedStream: Int]) throws -> [Stage] {
     let model = parameters.url(parameters.model.path)
@@ -29,6 +33,7 @@ public struct ModelPipeline: Pipeline {
         + (try parameters.divergenceStages(precision: precision).map {
           [try $0.reference.stage(), $0.divergence.stage(weights: try .model(model))]
         } ?? [])
+        + (try parameters.benchStages(quantize: nil, compute: ComputeMode(precision), on: speedHost))
     }
 
     var stages: [Stage] = []
@@ -97,6 +102,8 @@ public struct ModelPipeline: Pipeline {
         try reference.stage(), divergence.stage(weights: .stage(QuantizeStage.name)),
       ]
     }
+    stages += try parameters.benchStages(
+      quantize: quantize, compute: ComputeMode(precision, evaluate.activations), on: speedHost)
     return stages
   }
 
@@ -306,6 +313,14 @@ extension EvaluateStage {
           stride: evaluation.perplexity?.stride)
       },
       tasks: evaluation.itemFiles.map { ($0.name, parameters.url($0.path)) }, precision: precision)
+    activations = parameters.activations
+  }
+}
+
+extension PointParameters {
+  /// Of quantized points; full precision has no packed products.
+  var activations: Activations {
+    compute == .int8Activations && quantizer != nil ? .int8 : .exact
   }
 }
 
@@ -314,7 +329,7 @@ extension Precision {
   static func resolved(_ choice: ComputeChoice) -> Precision {
     switch choice {
     case .auto: .fastest
-    case .f32: .f32
+    case .f32, .int8Activations: .f32
     case .bf16: .bf16
     }
   }

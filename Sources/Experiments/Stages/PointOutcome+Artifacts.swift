@@ -16,10 +16,18 @@ extension PointOutcome {
       facts: [
         "model": JSONValue(model.lastPathComponent),
         // What `auto` became on the machine that ran this.
-        "compute": JSONValue(Precision.resolved(parameters.compute).rawValue),
+        "compute": JSONValue(
+          ComputeMode(.resolved(parameters.compute), parameters.activations).rawValue),
       ])
-    for stage in [ReferenceStage.name, DivergenceStage.name] where artifacts[stage] != nil {
+    for stage in [ReferenceStage.name, DivergenceStage.name, BenchStage.name]
+    where artifacts[stage] != nil {
       metrics += try Self.read([Metric].self, StageFile.metrics, of: stage, artifacts)
+    }
+    if artifacts[BenchStage.name] != nil {
+      let bench = try Self.read(
+        BenchStage.Report.self, StageFile.speed, of: BenchStage.name, artifacts)
+      remarks += bench.remarks
+      facts["speed-mode"] = JSONValue(bench.weights.mode)
     }
     let checkpoint = try Checkpoint(model)
     facts["model-parameters"] = JSONValue(checkpoint.parameterCount)

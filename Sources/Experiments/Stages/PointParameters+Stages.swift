@@ -6,6 +6,6 @@ extension PointParameters {
       + (structure.map { structure in
         [StructureStage.tables, StructureStage.name] + structure.levels.map(StructureStage.level)
       } ?? [])
-      + (gradientOptions == nil ? [] : [GradientStage.name])
+      + (gradientOptions == nil ? [] : [GradientStage.name]) + benchStageNames
   }
 }

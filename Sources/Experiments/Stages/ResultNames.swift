@@ -45,6 +45,9 @@ extension ModelPipeline {
         }
       }
     }
+    for speed in evaluations.compactMap(\.speed) {
+      for name in BenchStage.metricNames(speed) { metrics[name] = ["all"] }
+    }
     let divergences = evaluations.contains { $0.divergence != nil }
     let measured = points.compactMap(\.parameters.allocation).filter { $0.fitness == .measured }
     if !measured.isEmpty {

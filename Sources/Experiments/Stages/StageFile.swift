@@ -12,6 +12,7 @@ enum StageFile {
   static let predictions = "reference.h5"
   static let divergence = "divergence.json"
   static let structure = "structure.h5"
+  static let speed = "speed.json"
   static let cost = "cost.json"
 
   /// What a model wrote, a JSON object a sample.

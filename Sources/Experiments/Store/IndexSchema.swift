@@ -16,6 +16,13 @@ enum IndexSchema {
           ALTER TABLE run ADD COLUMN program TEXT
           """)
     }
+    migrator.registerMigration("3 intervals") { database in
+      try database.execute(
+        sql: """
+          ALTER TABLE metric ADD COLUMN low REAL;
+          ALTER TABLE metric ADD COLUMN high REAL
+          """)
+    }
     return migrator
   }
 

@@ -110,7 +110,10 @@ struct IndexedRun {
         definition.higherIsBetter, CanonicalJSON.text(definition.protocolParameters),
       ])
     try database.execute(
-      sql: "INSERT INTO metric VALUES (?, ?, ?, ?, ?)",
-      arguments: [point.run, definition.id, metric.value, metric.special, metric.items])
+      sql: "INSERT INTO metric VALUES (?, ?, ?, ?, ?, ?, ?)",
+      arguments: [
+        point.run, definition.id, metric.value, metric.special, metric.items,
+        metric.interval?.lower, metric.interval?.upper,
+      ])
   }
 }

@@ -21,6 +21,9 @@ public struct ResultRow: Codable, Sendable, Equatable {
     public var value: Double?
     public var special: String?
     public var items: Int
+    /// See ``Metric/interval``.
+    public var low: Double?
+    public var high: Double?
   }
 }
 
@@ -74,14 +77,15 @@ extension Index {
     try Row.fetchAll(
       database,
       sql: """
-        SELECT definition, name, scope, value, special, items
+        SELECT definition, name, scope, value, special, items, low, high
         FROM metric JOIN metric_definition ON definition = id
         WHERE run = ? ORDER BY name, scope, definition
         """, arguments: [run]
     ).map { row in
       ResultRow.MetricValue(
         definition: row["definition"], name: row["name"], scope: row["scope"],
-        value: row["value"], special: row["special"], items: row["items"])
+        value: row["value"], special: row["special"], items: row["items"], low: row["low"],
+        high: row["high"])
     }
   }
 }

@@ -7,6 +7,9 @@ struct GatedMLP {
   private let gateUp: Linear
   /// `[hidden, width]`.
   private let down: Linear
+  /// The same as one, where all are packed in the same slices.
+  private let packed: PackedExpert?
+  private let activations: Activations
 
   /// Weights that one token reads, in bytes.
   var bytes: Int { gateUp.bytes + down.bytes }
@@ -21,6 +24,11 @@ struct GatedMLP {
     self.block = block
     gateUp = try Linear([tensors.gate, tensors.up], source: source, precision: precision)
     down = try Linear([tensors.down], source: source, precision: precision)
+    activations = source.activations
+    packed =
+      if let gateUp = gateUp.packed, let down = down.packed {
+        PackedExpert(gate: gateUp[0], up: gateUp[1], down: down[0])
+      } else { nil }
   }
 
   /// Sends the assigned tokens through the MLP and adds weight · y to their rows.
@@ -41,6 +49,11 @@ struct GatedMLP {
     let input = inputs.reserve(padded * max(hidden, width))
     for (row, assignment) in routed.enumerated() {
       (input + row * hidden).update(from: x + assignment.token * hidden, count: hidden)
+    }
+    if let packed, tap == nil {
+      let output = outputs.reserve(rows * hidden)
+      packed.apply(input, count: rows, to: output, activations: activations)
+      return scatter(output, routed: routed, addingTo: y)
     }
     let weights = tap == nil || block.expert == nil ? nil : routed.map(\.weight)
     tap?.observe(.gateUp(block), input, rows: rows, columns: hidden, weights: weights)

@@ -23,6 +23,12 @@ struct Linear: Sendable {
     }
   }
 
+  /// The projections where all run from packed weights and none has a bias.
+  var packed: [PackedProjection]? {
+    if case .packed(let parts) = form, bias.isEmpty { return parts }
+    return nil
+  }
+
   /// Stacks projections with equal inputs; where only some have a bias the others' is zero.
   ///
   /// Runs from packed weights if the source wants it for all of the projections.
@@ -47,7 +53,7 @@ struct Linear: Sendable {
       guard let stored = try source.executedForm(of: part.weight),
         stored.rows == part.rows, stored.columns == part.columns
       else { return nil }
-      return PackedProjection(stored)
+      return PackedProjection(stored, activations: source.activations)
     }
     guard packed.count < parts.count else { return .packed(packed) }
     // Also where shapes differ: reading then says so.

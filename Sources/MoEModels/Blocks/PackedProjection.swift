@@ -3,7 +3,7 @@ import Tensors
 /// A projection that is multiplied from its packed form, slices of neurons by slice.
 struct PackedProjection: Sendable {
   /// A slice, or the whole.
-  private struct Part: Sendable {
+  fileprivate struct Part: Sendable {
     let weights: PackedLinear
     /// Input at each column of the slice; nil: the same.
     var inputs: [Int]?
@@ -15,10 +15,14 @@ struct PackedProjection: Sendable {
   let columns: Int
   /// That one vector reads.
   let bytes: Int
-  private let parts: [Part]
+  fileprivate let parts: [Part]
+  private let activations: Activations
 
-  /// - Parameter stored: nil is returned for forms without kernels.
-  init?(_ stored: StoredMatrix) {
+  /// - Parameters:
+  ///   - stored: nil is returned for forms without kernels.
+  ///   - activations: What inputs are taken for.
+  init?(_ stored: StoredMatrix, activations: Activations) {
+    self.activations = activations
     switch stored.dense {
     case .packed(let packed): parts = [Part(weights: PackedLinear(packed, sparse: stored.sparse))]
     case .sliced(let sliced): parts = Self.parts(of: sliced, sparse: stored.sparse)
@@ -66,13 +70,14 @@ struct PackedProjection: Sendable {
   func apply(
     _ x: UnsafePointer<Float>, count: Int, to y: UnsafeMutablePointer<Float>, stride: Int
   ) {
-    for start in Swift.stride(from: 0, to: count, by: 8) {
-      let batch = min(8, count - start)
-      for (index, part) in parts.enumerated() {
-        apply(
-          part, x + start * columns, batch: batch, to: y + start * stride, stride: stride,
-          adding: index > 0 && part.inputs != nil)
-      }
+    if let only = parts.first, parts.count == 1, only.inputs == nil, only.outputs == nil,
+      stride == rows
+    {
+      return only.weights.multiply(x, count: count, to: y, activations: activations)
+    }
+    for (index, part) in parts.enumerated() {
+      apply(
+        part, x, batch: count, to: y, stride: stride, adding: index > 0 && part.inputs != nil)
     }
   }
 
@@ -93,7 +98,7 @@ struct PackedProjection: Sendable {
         }
         input = UnsafePointer(gathered)
       }
-      part.weights.multiply(input, count: batch, to: product)
+      part.weights.multiply(input, count: batch, to: product, activations: activations)
       for n in 0..<batch {
         let (source, target) = (product + n * height, y + n * stride)
         if let outputs = part.outputs {
@@ -105,5 +110,21 @@ struct PackedProjection: Sendable {
         }
       }
     }
+  }
+}
+
+extension PackedExpert {
+  /// Three projections that lie in the same slices, whose neurons need not be put in order between
+  /// them; nil for others.
+  init?(gate: PackedProjection, up: PackedProjection, down: PackedProjection) {
+    let parts = zip(zip(gate.parts, up.parts), down.parts)
+    guard gate.parts.count == up.parts.count, gate.parts.count == down.parts.count,
+      parts.allSatisfy({ parts, down in
+        parts.0.outputs == down.inputs && parts.1.outputs == down.inputs
+          && parts.0.inputs == nil && parts.1.inputs == nil && down.outputs == nil
+      })
+    else { return nil }
+    self.init(
+      slices: parts.map { Slice(gate: $0.0.weights, up: $0.1.weights, down: $1.weights) })
   }
 }

@@ -67,7 +67,7 @@ extension ReportRow {
       metrics: try outcome.metrics.map {
         ReportMetric(
           definition: try identify($0.definition), value: $0.value, special: $0.special,
-          items: $0.items)
+          items: $0.items, interval: $0.interval)
       },
       ledgers: outcome.ledgers, counts: outcome.counts, remarks: outcome.remarks,
       facts: outcome.facts,

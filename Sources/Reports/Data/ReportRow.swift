@@ -28,6 +28,8 @@ public struct ReportMetric: Codable, Sendable, Equatable {
   public var items: Int
   /// The standard error over the items, in the unit of the value; nil unless a table shows it.
   public var itemError: Double?
+  /// Of 95 %, over the metric's own repeats; nil for what is computed once.
+  public var interval: MetricInterval?
 }
 
 /// What a stage cost at its first execution, cached or not.

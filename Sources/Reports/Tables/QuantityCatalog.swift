@@ -48,6 +48,15 @@ struct QuantityCatalog {
     }
   }
 
+  /// Where a metric may lie by its own repeats, in the printed unit; nil for what is computed once.
+  func interval(of quantity: Quantity, in row: ReportRow) -> MetricInterval? {
+    guard case .metric(let name, let scope) = quantity.source,
+      let interval = metric(name, scope, in: row)?.interval
+    else { return nil }
+    return MetricInterval(
+      lower: interval.lower * quantity.scale, upper: interval.upper * quantity.scale)
+  }
+
   /// Refuses a metric that `rows` measured by two definitions.
   func checkDefinition(
     of quantity: Quantity, in rows: [ReportRow], table: String
@@ -180,13 +189,14 @@ extension Quantity {
     name: String, scope: String, definition: MetricDefinition?
   ) -> Quantity {
     let isFraction = definition?.unit == "fraction"
-    let unit = isFraction ? "%" : definition?.unit
+    let isSize = definition?.unit == "bytes"
+    let unit = isFraction ? "%" : isSize ? "MB" : definition?.unit
     return Quantity(
       source: .metric(name: name, scope: scope),
       name: scope == "all" ? words(name) : "\(words(name)), \(scope)",
       unit: ["", name, "1"].contains(unit) ? nil : unit,
       direction: definition.map { $0.higherIsBetter ? .higherIsBetter : .lowerIsBetter },
-      scale: isFraction ? 100 : 1, digits: .decimals(isFraction ? 1 : 3))
+      scale: isFraction ? 100 : isSize ? 1e-6 : 1, digits: .decimals(isFraction ? 1 : 3))
   }
 }
 

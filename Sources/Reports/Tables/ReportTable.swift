@@ -17,6 +17,8 @@ struct ReportTable {
       quantities.map { quantity in
         TableCell(
           group.rows.map { contents.catalog.reading(of: quantity, in: $0) }, of: quantity,
+          interval: group.rows.count == 1
+            ? contents.catalog.interval(of: quantity, in: group.rows[0]) : nil,
           isForced: group.isForced)
       }
     }
@@ -46,7 +48,9 @@ struct ReportTable {
   var legend: [String] {
     TableLegend(
       groups: contents.groups, quantities: contents.quantities,
-      metrics: contents.metrics.map(\.definition), marksBest: contents.spec.bestWithin
+      metrics: contents.metrics.map(\.definition),
+      hasIntervals: cells.joined().contains(where: \.hasInterval),
+      marksBest: contents.spec.bestWithin
     ).sentences + (tests?.sentences ?? [])
   }
 

@@ -20,6 +20,7 @@ struct TableCell {
   /// The unrounded mean, if it can be compared.
   var mean: Double?
   var isBest = false
+  var hasInterval = false
   /// A metric whose budget admitted one plan only.
   var isForced = false
   /// Differs from the baseline.
@@ -30,8 +31,11 @@ struct TableCell {
   /// - Parameters:
   ///   - readings: One per run; nil where the run did not measure the quantity.
   ///   - quantity: How to print them.
+  ///   - interval: Of a single run, printed behind the number.
   ///   - isForced: Marks a metric whose budget admitted one plan only.
-  init(_ readings: [Reading?], of quantity: Quantity, isForced: Bool) {
+  init(
+    _ readings: [Reading?], of quantity: Quantity, interval: MetricInterval? = nil, isForced: Bool
+  ) {
     let measured = readings.compactMap(\.self)
     let finite = measured.compactMap { reading -> Double? in
       if case .finite(let value) = reading { return value }
@@ -43,6 +47,10 @@ struct TableCell {
     }
     if finite.count == measured.count, let summary = SampleSummary(finite) {
       number = Self.text(summary, quantity)
+      if let interval {
+        number += Self.text(interval, quantity)
+        hasInterval = true
+      }
       if measured.count < readings.count { number += " (\(measured.count) of \(readings.count))" }
       self.summary = summary
       mean = isForced ? nil : summary.mean
@@ -58,12 +66,21 @@ struct TableCell {
       + (isForced ? " *forced*" : "")
   }
 
+  /// ` [low, high]`.
+  private static func text(_ interval: MetricInterval, _ quantity: Quantity) -> String {
+    " [\(text(interval.lower, quantity)), \(text(interval.upper, quantity))]"
+  }
+
+  private static func text(_ value: Double, _ quantity: Quantity) -> String {
+    switch quantity.digits {
+    case .decimals(let decimals, _): DecimalText.fixed(value, decimals: decimals)
+    case .significant(let digits): DecimalText.significant(value, digits: digits)
+    }
+  }
+
   private static func text(_ summary: SampleSummary, _ quantity: Quantity) -> String {
     guard quantity.shows(summary), let deviation = summary.standardDeviation else {
-      return switch quantity.digits {
-      case .decimals(let decimals, _): DecimalText.fixed(summary.mean, decimals: decimals)
-      case .significant(let digits): DecimalText.significant(summary.mean, digits: digits)
-      }
+      return text(summary.mean, quantity)
     }
     var decimals = DecimalText.decimals(for: deviation, significant: 2)
     if case .decimals(let exact, exactly: true) = quantity.digits { decimals = exact }

@@ -6,11 +6,13 @@ struct TableLegend {
   let quantities: [Quantity]
   /// Behind the quantities that are metrics.
   let metrics: [MetricDefinition]
+  /// Whether a number has an interval behind it.
+  let hasIntervals: Bool
   /// The axis within which the best values are bold.
   let marksBest: String?
 
   var sentences: [String] {
-    [spread, itemError, forced, best, divergence, seconds, memory].compactMap(\.self)
+    [spread, itemError, intervals, forced, best, divergence, seconds, memory].compactMap(\.self)
   }
 
   private var spread: String? {
@@ -29,6 +31,12 @@ struct TableLegend {
     return shows
       ? "Item s.e.: standard error over the items (questions, windows) of one run, mean over runs; "
         + "it is no spread over seeds." : nil
+  }
+
+  private var intervals: String? {
+    hasIntervals
+      ? "Medians over the repeats of one run; in brackets their 95 % interval of order statistics."
+      : nil
   }
 
   private var forced: String? {

@@ -10,7 +10,7 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench", abstract: "Time a piece of the program on given numbers.",
     subcommands: [
       GPTQBench.self, TokenizerBench.self, AllocationBench.self, NeuronBench.self,
-      SpeedBench.self, ProductBench.self, ExpertBench.self,
+      SpeedBench.self, ProductBench.self, ExpertBench.self, SpeedWorkerCommand.self,
     ])
 }
 

@@ -43,7 +43,7 @@ struct DivergenceCommand: ParsableCommand {
       valueName: "folder"), completion: .directory)
   var predictions: String?
 
-  @OptionGroup var compute: ComputeOption
+  @OptionGroup var compute: ComputeModeOption
   @OptionGroup var format: FormatOption
 
   func validate() throws {
@@ -57,7 +57,8 @@ struct DivergenceCommand: ParsableCommand {
     let result = try DivergenceReport.inTemporaryFolder { folder in
       let place = predictions.map { URL(filePath: $0) } ?? folder.appending(path: "reference")
       try predict(into: place)
-      let stage = DivergenceStage(corpora: [corpus], precision: compute.precision)
+      var stage = DivergenceStage(corpora: [corpus], precision: compute.precision)
+      stage.activations = compute.mode.activations
       let output = folder.appending(path: "divergence", directoryHint: .isDirectory)
       try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
       let context = StageContext(

@@ -68,7 +68,7 @@ struct EvaluateCommand: ParsableCommand {
   @Option(help: "k of pass@k, up to --samples; may be given several times.")
   var passAt: [Int] = []
 
-  @OptionGroup var compute: ComputeOption
+  @OptionGroup var compute: ComputeModeOption
   @OptionGroup var format: FormatOption
 
   func validate() throws {
@@ -112,11 +112,11 @@ struct EvaluateCommand: ParsableCommand {
     var table = DataTable(["task", "metric", "group", "value", "items", "definition"])
     var lines: [String] = []
     if let model {
-      let folder = try ModelFolder(URL(filePath: model))
+      let folder = try ModelFolder(URL(filePath: model)).executed(as: compute.mode)
       let tokenizer = try folder.tokenizer()
       let digest = try Digest.of(file: folder.directory.appending(path: "tokenizer.json"))
       for (task, items) in zip(asked, questions) {
-        let parameters = try task.metricParameters(tokenizer: digest, precision: compute.precision)
+        let parameters = try task.metricParameters(tokenizer: digest, compute: compute.mode)
         if task.definition.kind == .generation {
           let scores = try task.generate(
             folder, tokenizer, items: items, precision: compute.precision

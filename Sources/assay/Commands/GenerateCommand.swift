@@ -47,7 +47,7 @@ struct GenerateCommand: ParsableCommand {
   @Flag(help: "Run a quantized folder from its packed weights instead of dequantizing them first.")
   var packed = false
 
-  @OptionGroup var compute: ComputeOption
+  @OptionGroup var compute: ComputeModeOption
   @OptionGroup var format: FormatOption
 
   private var options: GenerationOptions {
@@ -63,10 +63,11 @@ struct GenerateCommand: ParsableCommand {
 
   func run() throws {
     Interruption.install(saying: "Interrupted.")
-    let folder = try ModelFolder(URL(filePath: model))
+    let folder = try ModelFolder(URL(filePath: model)).executed(as: compute.mode)
     let tokenizer = try folder.tokenizer()
     let decoder = try Decoder(
-      source: packed ? PackedExecution(folder) : folder.weights, precision: compute.precision)
+      source: packed && compute.mode.activations == .exact
+        ? PackedExecution(folder) : folder.weights, precision: compute.precision)
     let start = ContinuousClock.now
     let (found, _) = try TextGenerator(decoder, tokenizer: tokenizer).continuations(
       of: prompt.map { tokenizer.encode($0, addSpecialTokens: true) }, options: options)

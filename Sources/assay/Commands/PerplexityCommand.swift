@@ -37,7 +37,7 @@ struct PerplexityCommand: ParsableCommand {
   @Option(help: "strided: tokens from window to window; half the context if left out.")
   var stride: Int?
 
-  @OptionGroup var compute: ComputeOption
+  @OptionGroup var compute: ComputeModeOption
   @OptionGroup var format: FormatOption
 
   func validate() throws {
@@ -48,7 +48,7 @@ struct PerplexityCommand: ParsableCommand {
 
   func run() throws {
     Interruption.install(saying: "Interrupted.")
-    let folder = try ModelFolder(URL(filePath: model))
+    let folder = try ModelFolder(URL(filePath: model)).executed(as: compute.mode)
     let tokenizer = try folder.tokenizer()
     let scoring = try convention.scoring(
       context: text.window.context, stride: stride, for: folder.configuration, tokenizer)
@@ -63,7 +63,7 @@ struct PerplexityCommand: ParsableCommand {
     StepProgress.finish()
     let definition = try corpus.definition(
       scoring, tokenizer: Digest.of(file: folder.directory.appending(path: "tokenizer.json")),
-      precision: compute.precision)
+      compute: compute.mode)
     try StandardOutput.write(
       table(of: result, definition, seconds: seconds).singleRowText(format.format))
   }
@@ -96,7 +96,7 @@ struct PerplexityCommand: ParsableCommand {
         ("windows", JSONValue(result.windowLosses.count)),
         ("scoredTokens", JSONValue(result.scoredTokens)),
         ("context", JSONValue(text.window.context)),
-        ("compute", JSONValue(compute.precision.rawValue)), ("seconds", JSONValue(seconds)),
+        ("compute", JSONValue(compute.mode.rawValue)), ("seconds", JSONValue(seconds)),
         ("tokensPerSecond", JSONValue(Double(result.forwardTokens) / seconds)),
       ]
     var table = DataTable(cells.map(\.0))

@@ -1,21 +1,24 @@
 import ArgumentParser
-import Checkpoints
 import Evaluation
 import Experiments
 import Foundation
 import JSON
-import MoEModels
 import Statistics
+
+extension SpeedSubject.Execution: ExpressibleByArgument {}
 
 struct SpeedBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "speed", abstract: "Time prompt and decoding of models, side by side.",
     discussion: """
-      Quantized folders run from their packed weights, the others in --compute. All models are in
-      memory together and take turns, so that each repeat meets all of them under the same
-      conditions; ratios are formed within a repeat. One sequence, random tokens from --seed, greedy
-      steps with a cache. Medians, and between low and high the 95 % interval of order statistics.
-      Bytes are the weights that one token reads; keys and values are left out.
+      Quantized folders run from their packed weights, the others in --compute; with int8-activations, those
+      in f32. All models are in
+      memory together, each in a process of its own, and take turns, so that each repeat meets all of
+      them under the same conditions; ratios are to the first model, formed within a repeat. One
+      sequence, random tokens from --seed, greedy steps with a cache. Medians, and between low and high
+      the 95 % interval of order statistics. Bytes are the weights that one token reads; keys and
+      values are left out. Memory is the largest resident memory of a model's process: until it is
+      loaded, and after that.
 
       Example:
         assay bench speed models/olmoe quantized-3bit quantized-mixed --prompt-tokens 128 --steps 32
@@ -31,15 +34,15 @@ struct SpeedBench: ParsableCommand {
   var steps = 32
 
   @Option(help: "Turns that count, after one that does not; intervals need 6.")
-  var repeats = 7
+  var repeats = 9
 
   @Option(help: "Of the prompt's tokens.")
   var seed: UInt64 = 0
 
-  @Flag(help: "Dequantize quantized folders when they are read, and run them in --compute.")
-  var dequantized = false
+  @Option(help: "packed: quantized folders from their packed weights; dequantized: widened.")
+  var execution = SpeedSubject.Execution.packed
 
-  @OptionGroup var compute: ComputeOption
+  @OptionGroup var compute: ComputeModeOption
   @OptionGroup var format: FormatOption
 
   func validate() throws {
@@ -49,57 +52,56 @@ struct SpeedBench: ParsableCommand {
     }
   }
 
-  /// A model that is timed.
-  private struct Subject {
-    let name: String
-    let mode: String
-    let decoder: Decoder
-    var speed: DecodingSpeed
-  }
-
   func run() throws {
     Interruption.install(saying: "Interrupted.")
-    var subjects = try models.map(subject)
-    let vocabulary = subjects.map(\.decoder.configuration.vocabularySize).min() ?? 1
-    for turn in 0...repeats {
-      var random = SeededGenerator(seed: seed &+ UInt64(turn))
-      let prompt = (0..<promptTokens).map { _ in Int32(random.below(vocabulary)) }
-      for index in subjects.indices {
-        try subjects[index].speed.run(
-          subjects[index].decoder, prompt: prompt, isCounted: turn > 0)
-      }
-    }
-    try StandardOutput.write(table(of: subjects).text(format.format))
+    var measurement = SpeedMeasurement()
+    (measurement.promptTokens, measurement.steps) = (promptTokens, steps)
+    (measurement.repeats, measurement.seed) = (repeats, seed)
+    let speeds = try measurement.measure(
+      models.map {
+        SpeedSubject(
+          folder: URL(filePath: $0), execution: execution, compute: compute.mode)
+      }, on: .thisProgram
+    ) { StepProgress.show($0, "turns of \(models.count) models") }
+    StepProgress.finish("measured on \(SpeedMachine.current.sentence)")
+    try StandardOutput.write(table(of: speeds).text(format.format))
   }
 
-  private func subject(_ path: String) throws -> Subject {
-    let folder = try ModelFolder(URL(filePath: path))
-    let isPacked = folder.weights is QuantizedCheckpoint && !dequantized
-    return Subject(
-      name: path, mode: (isPacked ? "packed+" : "") + compute.precision.rawValue,
-      decoder: try Decoder(
-        source: isPacked ? PackedExecution(folder) : folder.weights, precision: compute.precision,
-        room: promptTokens + steps),
-      speed: DecodingSpeed(promptTokens: promptTokens, steps: steps))
-  }
-
-  private func table(of subjects: [Subject]) -> DataTable {
-    let measures = ["prefill", "decode", "decodeRatio", "firstTokenSeconds"]
+  private func table(of speeds: [ModelSpeed]) -> DataTable {
+    let measures = ["prefill", "decode", "prefillRatio", "decodeRatio", "firstTokenSeconds"]
     var table = DataTable(
-      ["model", "mode", "bytesPerToken"] + measures.flatMap { [$0, "\($0)Low", "\($0)High"] })
-    for subject in subjects {
-      let speed = subject.speed
-      let ratios = zip(speed.stepSeconds, subjects[0].speed.stepSeconds).map { $1 / $0 }
+      ["model", "mode", "bytesPerToken", "loadingMemory", "runningMemory"]
+        + measures.flatMap { [$0, "\($0)Low", "\($0)High"] })
+    for (model, speed) in zip(models, speeds) {
+      let times = speed.times
       let cells = [
-        speed.promptTokensPerSecond, speed.stepsPerSecond, ratios, speed.promptSeconds,
+        times.promptTokensPerSecond, times.stepsPerSecond,
+        times.promptSpeedup(over: speeds[0].times), times.stepSpeedup(over: speeds[0].times),
+        times.promptSeconds,
       ].flatMap(MedianEstimate.cells)
       table.append(
         [
-          JSONValue(subject.name), JSONValue(subject.mode),
-          JSONValue(subject.decoder.bytesPerToken),
+          JSONValue(model), JSONValue(speed.mode), JSONValue(speed.bytesPerToken),
+          JSONValue(speed.loadingMemory), JSONValue(speed.runningMemory),
         ] + cells)
     }
     return table
+  }
+}
+
+/// The other side of ``SpeedBench`` and of the stage `bench`.
+struct SpeedWorkerCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "worker", abstract: "Time a model for another process, over standard input.",
+    shouldDisplay: false)
+
+  func run() throws { try SpeedWorker.serve(STDIN_FILENO) }
+}
+
+extension SpeedHost {
+  /// Processes of this program.
+  static var thisProgram: SpeedHost {
+    .processes(URL(filePath: "/proc/self/exe"), arguments: ["bench", "worker"])
   }
 }
 

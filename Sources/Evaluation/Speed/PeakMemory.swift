@@ -1,19 +1,21 @@
 import Foundation
 
-/// The largest resident memory of this process while a stage ran, from `/proc/self/status`: the
-/// program, its libraries and the mapped pages of model files are in it, what earlier stages freed
-/// is not.
-struct PeakMemory: Sendable, Equatable {
-  enum Scope: String, Sendable {
+/// The largest resident memory of this process while something ran, a stage say, from
+/// `/proc/self/status`: the program, its libraries and the mapped pages of model files are in it, what
+/// was freed before is not.
+package struct PeakMemory: Sendable, Equatable {
+  package enum Scope: String, Sendable {
     case stage, process
   }
 
-  var bytes: Int
+  package var bytes: Int
   /// `process` where the kernel did not let us start a new count.
-  var scope: Scope
+  package var scope: Scope
+
+  package init(bytes: Int, scope: Scope) { (self.bytes, self.scope) = (bytes, scope) }
 
   /// Gives freed memory back to the system and starts a new count (`5` to `/proc/self/clear_refs`).
-  static func reset() -> Scope {
+  package static func reset() -> Scope {
     trimHeap()
     let descriptor = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return .process }
@@ -30,7 +32,7 @@ struct PeakMemory: Sendable, Equatable {
   }
 
   /// `VmHWM`; 0 where there is no `/proc`.
-  static func read(_ scope: Scope) -> PeakMemory {
+  package static func read(_ scope: Scope) -> PeakMemory {
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
     let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
     let kibibytes = line?.split(whereSeparator: { " \t".contains($0) }).dropFirst().first
