@@ -69,7 +69,7 @@ public struct LmEvalExport {
     guard !FileManager.default.fileExists(atPath: url.path) else {
       throw LmEvalError.exists(path: url.path)
     }
-    let found = try tasks.flatMap(samples)
+    let found = try tasks.flatMap { try samples(of: $0) }
     var written: [URL] = []
     for samples in found {
       let url = folder.appending(path: "samples_\(Self.sanitized(samples.name))_\(stamp).jsonl")
@@ -163,7 +163,6 @@ extension LmEvalExport {
     }
     return found
   }
-
 }
 
 /// A line of a file of samples.
@@ -276,13 +275,13 @@ extension LmEvalExport {
     }
     let compute = result.outcome.facts["compute"] ?? .null
     let date = try? Date(result.provenance.finished, strategy: .iso8601)
-    let groups = groups(found)
-    let numbers = groups.map { ($0.name, $0.numbers) } + found.map { ($0.name, numbers($0)) }
+    let wholes = groups(found)
+    let results = wholes.map { ($0.name, $0.numbers) } + found.map { ($0.name, numbers($0)) }
     return [
-      "results": .object(JSONObject(numbers)),
-      "groups": .object(JSONObject(groups.map { ($0.name, $0.numbers) })),
+      "results": .object(JSONObject(results)),
+      "groups": .object(JSONObject(wholes.map { ($0.name, $0.numbers) })),
       "group_subtasks": .object(
-        JSONObject(groups.map { ($0.name, .array($0.parts.map { JSONValue($0) })) })),
+        JSONObject(wholes.map { ($0.name, .array($0.parts.map { JSONValue($0) })) })),
       "configs": byTask(configuration),
       "versions": byTask { $0.task.lmEvalVersion },
       "n-shot": byTask { JSONValue($0.task.definition.shots) },
@@ -336,7 +335,7 @@ extension LmEvalExport {
     tasks.compactMap { task in
       let parts = found.filter { $0.task.name == task.name && $0.group != nil }
       guard let first = parts.first else { return nil }
-      let name = JSONValue(name(of: task))
+      let name = JSONValue(self.name(of: task))
       var object = JSONObject([
         ("name", name), ("alias", name),
         ("sample_len", JSONValue(parts.reduce(0) { $0 + $1.questions })),
