@@ -1,10 +1,11 @@
 import Checkpoints
 import Foundation
+import JSON
 import MoEModels
 import Tensors
 
 /// A question with several continuations, one of them right.
-public struct ChoiceItem: Sendable, Equatable, Decodable {
+public struct ChoiceItem: Sendable, Equatable {
   public let id: String
   public let context: String
   public let choices: [String]
@@ -15,27 +16,45 @@ public struct ChoiceItem: Sendable, Equatable, Decodable {
   ///
   /// - Throws: ``TaskError`` with file and line of the first bad row.
   public static func load(_ url: URL) throws -> [ChoiceItem] {
-    let text = try TextCorpus(url, format: .text).text
     var items: [ChoiceItem] = []
-    for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-    where !line.allSatisfy(\.isWhitespace) {
-      items.append(try ChoiceItem(line: line, at: (url.path, number + 1)))
+    for line in try RowLines(url) {
+      do throws(BadItem) { items.append(try ChoiceItem(line.data)) } catch {
+        throw TaskError.badRow(path: url.path, line: line.number, reason: error.reason)
+      }
     }
     guard !items.isEmpty else { throw TaskError.noItems(path: url.path) }
     return items
   }
 
-  private init(line: Substring, at place: (path: String, line: Int)) throws {
-    do {
-      self = try JSONDecoder().decode(ChoiceItem.self, from: Data(line.utf8))
-    } catch {
-      throw TaskError.badRow(path: place.path, line: place.line, reason: "\(error)")
+  /// What is wrong with a line.
+  private struct BadItem: Error {
+    var reason: String
+  }
+
+  private init(_ line: Data) throws(BadItem) {
+    let row: JSONValue
+    do throws(JSONSyntaxError) {
+      row = try JSONParser.parse(line, admitting: .roundedIntegers)
+    } catch { throw BadItem(reason: error.inOneLine) }
+    func text(_ key: String) throws(BadItem) -> String {
+      guard let text = row[key]?.stringValue else {
+        throw BadItem(reason: "\"\(key)\" is missing or no text")
+      }
+      return text
     }
-    guard choices.count >= 2, choices.indices.contains(answer), choices.allSatisfy({ !$0.isEmpty })
-    else {
-      throw TaskError.badRow(
-        path: place.path, line: place.line,
-        reason: "needs at least 2 choices, none empty, and an answer among them")
+    id = try text("id")
+    context = try text("context")
+    let listed = row["choices"]?.arrayValue
+    choices = listed?.compactMap(\.stringValue) ?? []
+    guard let listed, listed.count == choices.count else {
+      throw BadItem(reason: "\"choices\" is missing or no list of texts")
+    }
+    guard let answer = row["answer"]?.intValue else {
+      throw BadItem(reason: "\"answer\" is missing or no whole number")
+    }
+    self.answer = answer
+    guard choices.count >= 2, choices.indices.contains(answer), !choices.contains("") else {
+      throw BadItem(reason: "needs at least 2 choices, none empty, and an answer among them")
     }
   }
 }

@@ -5,8 +5,11 @@ enum OutputPlace {
   /// - Parameters:
   ///   - output: The file or folder of `--out`.
   ///   - mayBeEmptyFolder: Whether a folder that is there already is taken if it is empty.
+  ///   - mayHoldFiles: Whether it is taken if it is not empty, too.
   /// - Throws: ``UnusableArgument`` if something is there, or if nothing can be created there.
-  static func check(_ output: URL, mayBeEmptyFolder: Bool) throws(UnusableArgument) {
+  static func check(
+    _ output: URL, mayBeEmptyFolder: Bool, mayHoldFiles: Bool = false
+  ) throws(UnusableArgument) {
     let parent = output.absoluteURL.deletingLastPathComponent()
     switch kind(of: parent.path) {
     case .folder: break
@@ -24,7 +27,9 @@ enum OutputPlace {
     case .file: throw refusal(output, "there is a file of this name; remove it or name a new one.")
     case .folder(let isEmpty):
       guard mayBeEmptyFolder else { throw refusal(output, "this is a folder; name a file in it.") }
-      guard isEmpty else { throw refusal(output, "the folder is not empty; name a new one.") }
+      guard isEmpty || mayHoldFiles else {
+        throw refusal(output, "the folder is not empty; name a new one.")
+      }
     }
   }
 

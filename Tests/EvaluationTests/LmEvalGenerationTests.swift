@@ -1,5 +1,6 @@
 import Evaluation
 import Foundation
+import JSON
 import MoEModels
 import Testing
 
@@ -82,13 +83,33 @@ struct LmEvalGenerationTests {
     }
   }
 
+  @Test("a row without a target is refused with its line, and so is a broken one")
+  func refused() throws {
+    let folder = URL.temporaryDirectory.appending(path: "assay-\(UUID())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let good = #"{"context": "a b", "continuation": "c"}"# + "\n"
+    let task = try LmEvalGolden.definition("lambada", shots: 0)
+    for (bad, words) in [
+      (#"{"context": "a b", "continuation": ""}"#, "its target is empty."),
+      ("{\"context\": \"a b\"", "should be."),
+    ] {
+      try Data((good + bad + "\n").utf8)
+        .write(to: folder.appending(path: "lambada_openai.test.jsonl"))
+      #expect {
+        try task.items(in: folder)
+      } throws: { "\($0)".contains(".jsonl:2: ") && "\($0)".hasSuffix(words) }
+      #expect(try task.items(in: folder, limit: 1).count == 1)
+    }
+  }
+
   @Test("a seed of examples is part of a task's identity, a word of how they are chosen is checked")
   func identity() throws {
     let url = shippedTasks.appending(path: "gsm8k.json")
     let text = try String(contentsOf: url, encoding: .utf8)
-    func identity(_ text: String, shots: Int) throws -> String {
-      let task = try TaskDefinition(Data(text.utf8), from: url).withShots(shots)
-      return "\(task.identity(rows: "r", examples: "e"))"
+    func identity(_ text: String, shots: Int) throws -> JSONValue {
+      try TaskDefinition(Data(text.utf8), from: url).withShots(shots)
+        .identity(rows: "r", examples: "e")
     }
     let other = text.replacing("1234", with: "7")
     #expect(try identity(text, shots: 5) != identity(other, shots: 5))

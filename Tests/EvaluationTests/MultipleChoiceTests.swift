@@ -129,7 +129,16 @@ struct ChoiceItemTests {
     let model = try TinyMixtral()
     let url = try model.write("a.jsonl", "\(good)\n\n\(row)\n\(good)\n")
     let error = #expect(throws: TaskError.self) { try ChoiceItem.load(url) }
-    #expect("\(try #require(error))".hasPrefix("\(url.path):3: not an item"))
+    let message = "\(try #require(error))"
+    #expect(message.hasPrefix("\(url.path):3: not an item"))
+    #expect(!message.contains("..") && !message.contains("DecodingError"))
+  }
+
+  @Test("a byte order mark is no part of the first row")
+  func mark() throws {
+    let model = try TinyMixtral()
+    #expect(try ChoiceItem.load(model.write("a.jsonl", "\u{FEFF}\(good)\n")).count == 1)
+    #expect(try TaskRow.load(model.write("b.jsonl", "\u{FEFF}\(good)\n")).count == 1)
   }
 
   @Test("a file of empty lines holds no items")

@@ -98,6 +98,44 @@ struct LmEvalTests {
     }
   }
 
+  @Test("groups are tasks of lm-eval's own, with their mean; other runs may lie beside them")
+  func groups() throws {
+    let bench = try Bench()
+    defer { bench.remove() }
+    let rows = Self.tests.appending(path: "../EvaluationTests/Golden/rows").standardizedFileURL.path
+    let text = """
+      {"schemaVersion": 1, "name": "ours", "base": {"model": {"path": "reference-model"},
+       "compute": "f32", "evaluation": {"tasks": {
+         "many": {"definition": "tasks/mmlu.json", "rows": "\(rows)", "limit": 1}}}}}
+      """
+    let spec = try ExperimentSpec(
+      document: try JSONParser.parse(text), folder: Self.experiments)
+    _ = try Engine(workspace: bench.workspace, pipeline: ModelPipeline()).run(spec) { _ in }
+    let ours = try #require(try bench.workspace.allRuns().first?.result())
+    let out = bench.root.appending(path: "out")
+    try FileManager.default.createDirectory(at: out, withIntermediateDirectories: true)
+    try Data().write(to: out.appending(path: "other.txt"))
+    _ = try LmEvalExport(ours, folder: Self.experiments, in: bench.workspace).write(to: out)
+    let results = try #require(try LmEvalResults.all(in: out).first)
+    let parts = try #require(results.document["group_subtasks"]?["mmlu"]?.arrayValue)
+    #expect(parts.contains("mmlu_anatomy"))
+    // A limit is of each subject.
+    #expect(parts.count == ours.outcome.metrics[0].items && parts.count > 1)
+    for part in parts {
+      let name = try #require(part.stringValue)
+      #expect(results.document["n-samples"]?[name]?["effective"] == 1)
+      #expect(results.taskHash(of: name) != nil)
+    }
+    let back = try imported(out, into: bench)
+    func value(_ name: String) -> Double? {
+      back.outcome.metrics.first {
+        $0.definition.name == name && $0.definition.scope == "mmlu (lm-eval)"
+      }?.value
+    }
+    #expect(value("acc") == ours.outcome.metrics[0].value)
+    #expect(value("acc_macro") == ours.outcome.metrics[1].value)
+  }
+
   @Test("samples of another evaluation, and lines that are none, are refused with their place")
   func refused() throws {
     let bench = try Bench()
@@ -118,6 +156,21 @@ struct LmEvalTests {
     #expect {
       try imported(copy, into: bench)
     } throws: { "\($0)".contains("\(file.path):7: ") }
+    // A value that is none has a place too.
+    try Data(text.replacing(#""acc": 0.0"#, with: #""acc": "x""#).utf8).write(to: file)
+    #expect {
+      try imported(copy, into: bench)
+    } throws: { "\($0)".contains("\(file.path):2: ") && "\($0)".contains("acc") }
+    // The samples of piqa are two thirds wrong.
+    try Data(text.replacing(#""acc": 0.0"#, with: #""acc": 1.0"#).utf8).write(to: file)
+    #expect {
+      try imported(copy, into: bench)
+    } throws: { "\($0)".contains("the mean acc of the samples of 'piqa' is 1.0") }
+    let empty = bench.root.appending(path: "results_x.json")
+    try Data(#"{"results": {}}"#.utf8).write(to: empty)
+    #expect { try LmEvalResults(empty) } throws: { "\($0)".contains("names no task") }
+    try Data(#"{"results": {"a": {"acc,none": NaN, "acc_norm,none": 1}}}"#.utf8).write(to: empty)
+    #expect(try LmEvalResults(empty).metrics().map(\.definition.name) == ["acc_norm"])
     #expect(throws: LmEvalError.noResults(path: bench.root.appending(path: "none").path)) {
       try LmEvalResults.all(in: bench.root.appending(path: "none"))
     }
@@ -160,15 +213,19 @@ struct LmEvalTests {
     #expect(results.taskHash(of: "gsm8k") == written.taskHash(of: "gsm8k"))
     let back = try imported(out, into: bench)
     for metric in ours.outcome.metrics {
+      let scope = metric.definition.scope
       let same = back.outcome.metrics.first {
         $0.definition.name == metric.definition.name
-          && $0.definition.scope == "\(metric.definition.scope) (lm-eval)"
+          && $0.definition.scope == "\(scope == "lambada" ? "lambada_openai" : scope) (lm-eval)"
       }
       #expect(same?.value == metric.value, "\(metric.definition.name)")
       #expect(same?.items == metric.items)
     }
     #expect(back.outcome.metrics.count == ours.outcome.metrics.count)
     try checkGenerated(out)
+    #expect(throws: LmEvalError.exists(path: files[0].path)) {
+      try LmEvalExport(ours, folder: Self.experiments, in: bench.workspace).write(to: out)
+    }
     #expect(throws: LmEvalError.external(run: back.run)) {
       try LmEvalExport(back, folder: Self.experiments, in: bench.workspace)
     }
@@ -207,6 +264,10 @@ struct LmEvalTests {
     #expect(results["results"]?["gsm8k"]?["exact_match,strict-match"] == 0)
     #expect(results["configs"]?["gsm8k"]?["output_type"] == "generate_until")
     #expect(results["n-samples"]?["gsm8k"]?["effective"] == 2)
+    #expect(results["versions"]?["gsm8k"] == 3)
+    // As in lm-eval's own file: every request has a list of one answer.
+    let pairs = try #require(try samples("piqa")[0]["resps"]?.arrayValue)
+    #expect(pairs.count == 2 && pairs[0].arrayValue?.first?.arrayValue?.count == 2)
   }
 
   @Test(

@@ -28,6 +28,7 @@ struct RunItemsTests {
     let spec = """
       {"schemaVersion": 1, "name": "items", "base": {
         "model": {"path": "reference-model"}, "compute": "f32",
+        "calibration": {"corpus": "reference-model/calibration.mixed.txt"},
         "quantizer": {"method": "rtn", "groupSize": 64},
         "allocation": {"allocator": "uniform", "levels": [2, 4]},
         "budget": {"attention": 4, "experts": 2},

@@ -38,14 +38,17 @@ extension TaskDefinition {
   ///
   /// - Parameters:
   ///   - folder: Of rows, see ``Source/rows``, or their file.
-  ///   - limit: Items from the start; nil: all.
+  ///   - limit: Items from the start, of each group where there are groups; nil: all.
   /// - Returns: At least one item.
   /// - Throws: ``TaskError`` for files that are missing or rows that do not suit, with the line.
   public func items(in folder: URL, limit: Int? = nil) throws -> [TaskItem] {
-    let rows = try load(rowsURL(in: folder), origin: source.origin, limit: limit)
-    guard let place = examplesURL(in: folder) else { return try items(of: rows, examples: []) }
-    let examples = try load(place, origin: "the solved examples of \(source.origin)")
-    return try items(of: rows, examples: examples)
+    let rows = try load(
+      rowsURL(in: folder), origin: source.origin, limit: hasGroups ? nil : limit)
+    var examples: [TaskRow] = []
+    if let place = examplesURL(in: folder) {
+      examples = try load(place, origin: "the solved examples of \(source.origin)")
+    }
+    return try items(of: rows, examples: examples, limit: limit)
   }
 
   /// The names of the groups that the items are of.
@@ -70,16 +73,22 @@ extension TaskDefinition {
   ///
   /// - Parameters:
   ///   - rows: Questions.
-  ///   - examples: Of which the first of an item's group stand before it.
+  ///   - examples: Of which some of an item's group stand before it.
+  ///   - limit: As of ``items(in:limit:)``.
   /// - Returns: An item a row.
   /// - Throws: ``TaskError``.
-  public func items(of rows: [TaskRow], examples: [TaskRow]) throws(TaskError) -> [TaskItem] {
+  public func items(
+    of rows: [TaskRow], examples: [TaskRow], limit: Int? = nil
+  ) throws(TaskError) -> [TaskItem] {
     var solved = SolvedExamples(task: self, rows: examples)
     var items: [TaskItem] = []
     items.reserveCapacity(rows.count)
     var lines: [String: Int] = [:]
+    var counts: [String?: Int] = [:]
     for (index, row) in rows.enumerated() {
       let group = try self.group(of: row)
+      guard counts[group, default: 0] < limit ?? .max else { continue }
+      counts[group, default: 0] += 1
       let heading = try description?.text(for: row) ?? ""
       let before = heading + (try solved.text(of: group))
       let item = try makeItem(row, index: index, group: group, before: before)
@@ -102,6 +111,7 @@ extension TaskDefinition {
   ) throws(TaskError) -> TaskItem {
     let choices = try self.choices(of: row)
     let target = try self.target?.text(for: row)
+    if target == "", kind != .generation { throw row.unusable("its target is empty") }
     return TaskItem(
       id: try item?.text(for: row) ?? String(index), group: group,
       requests: try requests(row, choices: choices, target: target, before: before),

@@ -1,4 +1,3 @@
-import Checkpoints
 import Foundation
 import JSON
 
@@ -17,15 +16,10 @@ public struct TaskRow: Sendable, Equatable {
   /// - Returns: At least one row.
   /// - Throws: ``TaskError`` with file and line of the first bad row, `TextCorpusError`.
   public static func load(_ url: URL, limit: Int? = nil) throws -> [TaskRow] {
-    let text = try TextCorpus(url, format: .text).text
+    var lines = try RowLines(url)
     var rows: [TaskRow] = []
-    var (rest, number) = (text.utf8[...], 0)
-    while !rest.isEmpty, rows.count < limit ?? .max {
-      let line = rest.prefix { $0 != UInt8(ascii: "\n") }
-      rest = rest[line.endIndex...].dropFirst()
-      number += 1
-      guard !line.allSatisfy(Self.isSpace) else { continue }
-      rows.append(try TaskRow(Data(line), path: url.path, line: number))
+    while rows.count < limit ?? .max, let line = lines.next() {
+      rows.append(try TaskRow(line.data, path: url.path, line: line.number))
     }
     guard !rows.isEmpty else { throw TaskError.noItems(path: url.path) }
     return rows
@@ -37,7 +31,7 @@ public struct TaskRow: Sendable, Equatable {
       value = try JSONParser.parse(data, admitting: .roundedIntegers)
     } catch {
       throw .unusableRow(
-        path: path, line: line, reason: "column \(error.column): \(error.inOneLine)")
+        path: path, line: line, reason: error.inOneLine)
     }
     (self.path, self.line) = (path, line)
     guard value.objectValue != nil else {
@@ -45,17 +39,16 @@ public struct TaskRow: Sendable, Equatable {
     }
   }
 
-  private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (9...13).contains(byte) }
-
   func unusable(_ reason: String) -> TaskError {
     .unusableRow(path: path, line: line, reason: reason)
   }
 }
 
 extension JSONSyntaxError {
-  /// The problem without its place: the line of a row is counted elsewhere.
-  fileprivate var inOneLine: String {
-    String(description.drop { $0 != ":" }.dropFirst(2))
+  /// Column and problem, as a part of a sentence: the line of a row is counted elsewhere.
+  var inOneLine: String {
+    let sentence = description.drop { $0 != ":" }.dropFirst(2)
+    return "column \(column): \(sentence.hasSuffix(".") ? sentence.dropLast() : sentence)"
   }
 }
 

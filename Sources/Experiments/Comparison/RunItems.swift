@@ -110,8 +110,10 @@ extension MetricItems {
       guard form != .exponential else { return nil }
       let sizes = Dictionary(groups.map { ($0, 1.0) }, uniquingKeysWith: +)
       let share = Double(values.count) / Double(sizes.count)
+      let weights = groups.map { share / (sizes[$0] ?? 1) }
       items.form = .mean
-      items.values = zip(values, groups).map { $0 * share / (sizes[$1] ?? 1) }
+      items.values = zip(values, weights).map { $0 * $1 }
+      items.weights = weights
       return items
     }
     let chosen = groups.indices.filter { groups[$0] == name }

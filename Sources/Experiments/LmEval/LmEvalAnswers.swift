@@ -13,7 +13,7 @@ enum LmEvalAnswers {
   var responses: JSONValue {
     switch self {
     // Each of the requests has one response; they are written as Python prints them.
-    case .logLikelihoods: .array(pairs.map { [[$0]] })
+    case .logLikelihoods: .array(pairs.map { [$0] })
     case .texts(let texts): [.array(texts.map { JSONValue($0) })]
     }
   }

@@ -5,6 +5,10 @@ public enum LmEvalError: Error, Equatable, CustomStringConvertible {
   case badSample(path: String, line: Int, reason: String)
   /// The samples are not those of the results.
   case otherSamples(path: String, task: String, found: String, expected: String)
+  /// The number of the results is not the mean of the samples.
+  case otherValues(path: String, task: String, metric: String, samples: Double, result: Double)
+  case unknownAxis(String, experiment: String, known: [String])
+  case exists(path: String)
   case noTasks(run: String)
   case otherRows(run: String, task: String, path: String)
   case external(run: String)
@@ -22,6 +26,14 @@ public enum LmEvalError: Error, Equatable, CustomStringConvertible {
     case .otherSamples(let path, let task, let found, let expected):
       "\(path): the samples of '\(task)' have the task hash \(found.prefix(12)), the results name "
         + "\(expected.prefix(12)); they are not of one evaluation."
+    case .otherValues(let path, let task, let metric, let samples, let result):
+      "\(path): the mean \(metric) of the samples of '\(task)' is \(samples), the results say "
+        + "\(result); they are not of one evaluation."
+    case .unknownAxis(let axis, let experiment, let known):
+      "Experiment '\(experiment)' has no axis '\(axis)'; its axes are "
+        + "\(known.joined(separator: ", ")). Name them with --axis AXIS=LABEL."
+    case .exists(let path):
+      "\(path) is there already; remove it or name another folder."
     case .noTasks(let run):
       "Run \(run) has no task with a definition; lm-eval's layout is of tasks."
     case .otherRows(let run, let task, let path):

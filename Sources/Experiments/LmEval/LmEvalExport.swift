@@ -6,8 +6,9 @@ import JSON
 /// Writes the tasks of a run as lm-eval does: results, and a file of samples for every task
 /// (TRACKING §3c).
 ///
-/// Hashes of documents, prompts and targets are made as there, so that the hash of a task equals
-/// lm-eval's wherever lm-eval asks the row as it is.
+/// Hashes are made as there. Those of prompts and targets equal lm-eval's; those of documents, and of
+/// the task with them, wherever lm-eval's document is the row as it is: not of HellaSwag, BoolQ and
+/// LAMBADA, whose rows are processed there or have other fields.
 public struct LmEvalExport {
   /// Written as lm-eval's version.
   static let stamp = "assay-export/1"
@@ -50,26 +51,31 @@ public struct LmEvalExport {
     items = try HDF5Reader(artifact.url.appending(path: StageFile.items))
   }
 
-  /// Writes `MODEL/results_TIME.json` and `MODEL/samples_TASK_TIME.jsonl`.
+  /// Writes `MODEL/results_TIME-RUN.json` and `MODEL/samples_TASK_TIME-RUN.jsonl`.
   ///
-  /// - Parameter out: A folder, made if it is not there.
+  /// Tasks have lm-eval's names where their definitions say them; each group of items, such as a
+  /// subject of MMLU, is a task of its own.
+  /// - Parameter out: A folder, made if it is not there; other runs may be in it.
   /// - Returns: The files, results first.
-  /// - Throws: ``LmEvalError`` for rows that have changed, and what writing throws.
+  /// - Throws: ``LmEvalError`` for rows that have changed and files that are there already, and what
+  ///   writing throws.
   public func write(to out: URL) throws -> [URL] {
     let model = result.outcome.facts["model"]?.stringValue ?? "model"
     let folder = out.appending(path: Self.sanitized(model))
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    let time = result.provenance.finished.replacing(":", with: "-")
+    // lm-eval takes what stands behind the last underscore for the time.
+    let stamp = "\(result.provenance.finished)-\(result.run)".replacing(/[:_]/, with: "-")
+    let url = folder.appending(path: "results_\(stamp).json")
+    guard !FileManager.default.fileExists(atPath: url.path) else {
+      throw LmEvalError.exists(path: url.path)
+    }
+    let found = try tasks.flatMap { try samples(of: $0) }
     var written: [URL] = []
-    var found: [TaskSamples] = []
-    for task in tasks {
-      let samples = try samples(of: task)
-      let url = folder.appending(path: "samples_\(Self.sanitized(task.name))_\(time).jsonl")
+    for samples in found {
+      let url = folder.appending(path: "samples_\(Self.sanitized(samples.name))_\(stamp).jsonl")
       try Data(samples.lines.map { $0 + "\n" }.joined().utf8).write(to: url)
       written.append(url)
-      found.append(samples)
     }
-    let url = folder.appending(path: "results_\(time).json")
     try Data(PythonJSON.text(results(found, model: model), indent: 2).utf8).write(to: url)
     return [url] + written
   }
@@ -82,9 +88,13 @@ public struct LmEvalExport {
 
 // MARK: - Samples
 
-/// The samples of a task, and what results say of them.
+/// The samples of a task, or of one group of its items, and what results say of them.
 private struct TaskSamples {
+  /// lm-eval's.
+  let name: String
   let task: EvaluateStage.DefinedTask
+  /// The group that these are of; nil where items have none.
+  let group: String?
   /// One a question and filter.
   let lines: [String]
   let metrics: [LmEvalMetric]
@@ -97,38 +107,47 @@ private struct TaskSamples {
 }
 
 extension LmEvalExport {
-  private func samples(of task: EvaluateStage.DefinedTask) throws -> TaskSamples {
+  /// Of a task, group by group.
+  private func samples(of task: EvaluateStage.DefinedTask) throws -> [TaskSamples] {
     let place = task.definition.rowsURL(in: task.rows)
+    let otherRows = LmEvalError.otherRows(run: result.run, task: task.name, path: place.path)
     guard (try? Digest.of(file: place)) == record.inputs["rows.\(task.name)"] else {
-      throw LmEvalError.otherRows(run: result.run, task: task.name, path: place.path)
+      throw otherRows
     }
-    let rows = try TaskRow.load(place)
+    let (rows, all) = (try TaskRow.load(place), try task.definition.items(in: task.rows))
     let questions = try task.items()
     let answers = try answers(to: questions, of: task)
     let metrics = LmEvalMetric.all(of: task)
     var values: [String: [Double]] = [:]
     for metric in metrics {
       values[metric.name] = try items.read("tasks/\(task.name)/\(metric.name)", as: Double.self)
-      guard values[metric.name]?.count == questions.count else {
-        throw LmEvalError.otherRows(run: result.run, task: task.name, path: place.path)
-      }
+      guard values[metric.name]?.count == questions.count else { throw otherRows }
     }
-    var (lines, hashes): ([String], String) = ([], "")
-    // Questions come once for every filter, all of them for one after the other.
-    for filter in metrics.map(\.filter).distinct {
-      let mine = metrics.filter { $0.filter == filter }
-      for (index, item) in questions.enumerated() {
-        let sample = Sample(
-          id: index, row: rows[index].value, item: item, task: task, answers: answers[index],
-          metrics: mine)
-        lines.append(
-          PythonJSON.text(sample.json(values: mine.map { values[$0.name]?[index] ?? .nan })))
-        hashes += sample.hashes.map(\.1).joined()
+    return questions.map(\.group).distinct.map { group in
+      let asked = questions.indices.filter { questions[$0].group == group }
+      let members = all.indices.filter { all[$0].group == group }
+      let places = Dictionary(
+        members.enumerated().map { (all[$0.element].id, $0.offset) },
+        uniquingKeysWith: { first, _ in first })
+      let samples = asked.map { index in
+        let place = places[questions[index].id] ?? 0
+        return Sample(
+          id: place, row: rows[members[place]].value, item: questions[index], task: task,
+          answers: answers[index])
       }
+      return TaskSamples(
+        name: name(of: task) + (group.map { "_" + $0.replacing(" ", with: "_") } ?? ""),
+        task: task, group: group, samples, metrics,
+        values: values.mapValues { values in asked.map { values[$0] } }, rows: members.count)
     }
-    return TaskSamples(
-      task: task, lines: lines, metrics: metrics, values: values, questions: questions.count,
-      rows: rows.count, hash: Digest.of(Data(hashes.utf8)))
+  }
+
+  /// lm-eval's name of the task, unless two of the run's would have it.
+  private func name(of task: EvaluateStage.DefinedTask) -> String {
+    guard let name = task.definition.lmEvalTask?.name,
+      tasks.count(where: { $0.definition.lmEvalTask?.name == name }) == 1
+    else { return task.name }
+    return name
   }
 
   private func answers(
@@ -144,56 +163,60 @@ extension LmEvalExport {
     }
     return found
   }
+}
 
-  /// A line of a file of samples.
-  private struct Sample {
-    let id: Int
-    let row: JSONValue
-    let item: TaskItem
-    let task: EvaluateStage.DefinedTask
-    let answers: LmEvalAnswers
-    /// Of one filter, at least one.
-    let metrics: [LmEvalMetric]
+/// A line of a file of samples.
+private struct Sample {
+  let id: Int
+  let row: JSONValue
+  let item: TaskItem
+  let task: EvaluateStage.DefinedTask
+  let answers: LmEvalAnswers
 
-    private var target: String { item.target ?? item.answer.map { String($0) } ?? "" }
+  private var target: String { item.target ?? item.answer.map { String($0) } ?? "" }
 
-    var hashes: [(String, String)] {
-      [
-        ("doc_hash", Digest.of(Data(PythonJSON.text(row, indent: 2).utf8))),
-        ("prompt_hash", Digest.of(Data((item.requests.first?.context ?? "").utf8))),
-        ("target_hash", Digest.of(Data(target.utf8))),
-      ]
-    }
+  var hashes: [(String, String)] {
+    [
+      ("doc_hash", Digest.of(Data(PythonJSON.text(row, indent: 2).utf8))),
+      ("prompt_hash", Digest.of(Data((item.requests.first?.context ?? "").utf8))),
+      ("target_hash", Digest.of(Data(target.utf8))),
+    ]
+  }
 
-    private var arguments: JSONValue {
-      let generation = task.lmEvalGeneration
-      return .object(
-        JSONObject(
-          item.requests.enumerated().map { index, request in
-            let second = generation ?? JSONValue(request.continuation)
-            return (
-              "gen_args_\(index)",
-              ["arg_0": JSONValue(request.context), "arg_1": second] as JSONValue
-            )
-          }))
-    }
+  private var arguments: JSONValue {
+    let generation = task.lmEvalGeneration
+    return .object(
+      JSONObject(
+        item.requests.enumerated().map { index, request in
+          let second = generation ?? JSONValue(request.continuation)
+          return (
+            "gen_args_\(index)",
+            ["arg_0": JSONValue(request.context), "arg_1": second] as JSONValue
+          )
+        }))
+  }
 
-    func json(values: [Double]) -> JSONValue {
-      var object = JSONObject([
-        ("doc_id", JSONValue(id)), ("doc", row), ("target", JSONValue(target)),
-        ("arguments", arguments), ("resps", answers.responses),
-        ("filtered_resps", answers.filtered(by: metrics[0], of: item)),
-        ("filter", JSONValue(metrics[0].filter)),
-        ("metrics", .array(metrics.map { JSONValue($0.base) })),
-      ])
-      for (key, hash) in hashes { object[key] = JSONValue(hash) }
-      for (metric, value) in zip(metrics, values) { object[metric.base] = JSONValue(value) }
-      return .object(object)
-    }
+  /// The line; metrics are of one filter, at least one, values as many.
+  func json(_ metrics: [LmEvalMetric], values: [Double]) -> JSONValue {
+    var object = JSONObject([
+      ("doc_id", JSONValue(id)), ("doc", row), ("target", JSONValue(target)),
+      ("arguments", arguments), ("resps", answers.responses),
+      ("filtered_resps", answers.filtered(by: metrics[0], of: item)),
+      ("filter", JSONValue(metrics[0].filter)),
+      ("metrics", .array(metrics.map { JSONValue($0.base) })),
+    ])
+    for (key, hash) in hashes { object[key] = JSONValue(hash) }
+    for (metric, value) in zip(metrics, values) { object[metric.base] = JSONValue(value) }
+    return .object(object)
   }
 }
 
 extension EvaluateStage.DefinedTask {
+  /// lm-eval's, where the definition says it.
+  fileprivate var lmEvalVersion: JSONValue {
+    definition.lmEvalTask.map { JSONValue($0.version) } ?? JSONValue(definition.version)
+  }
+
   /// lm-eval's `generation_kwargs`; nil of a task that is scored by log-likelihoods.
   fileprivate var lmEvalGeneration: JSONValue? {
     guard let rule = definition.generation else { return nil }
@@ -206,10 +229,40 @@ extension EvaluateStage.DefinedTask {
   }
 }
 
-extension [String] {
+extension Array where Element: Equatable {
   /// Each once, in the order of their first places.
-  fileprivate var distinct: [String] {
-    reduce(into: []) { known, text in if !known.contains(text) { known.append(text) } }
+  fileprivate var distinct: [Element] {
+    reduce(into: []) { known, element in if !known.contains(element) { known.append(element) } }
+  }
+}
+
+extension TaskSamples {
+  /// Questions come once for every filter, all of them for one after the other.
+  init(
+    name: String, task: EvaluateStage.DefinedTask, group: String?, _ samples: [Sample],
+    _ metrics: [LmEvalMetric], values: [String: [Double]], rows: Int
+  ) {
+    var (lines, hashes): ([String], String) = ([], "")
+    for filter in metrics.map(\.filter).distinct {
+      let mine = metrics.filter { $0.filter == filter }
+      for (index, sample) in samples.enumerated() {
+        lines.append(
+          PythonJSON.text(sample.json(mine, values: mine.map { values[$0.name]?[index] ?? .nan })))
+        hashes += sample.hashes.map(\.1).joined()
+      }
+    }
+    self.init(
+      name: name, task: task, group: group, lines: lines, metrics: metrics, values: values,
+      questions: samples.count, rows: rows, hash: Digest.of(Data(hashes.utf8)))
+  }
+
+  /// Directions by lm-eval's names.
+  var directions: JSONValue {
+    let directions = metrics.map { ($0.base, $0.higherIsBetter) }
+    return .object(
+      JSONObject(
+        Dictionary(directions, uniquingKeysWith: { first, _ in first })
+          .sorted { $0.key < $1.key }.map { ($0.key, .bool($0.value)) }))
   }
 }
 
@@ -218,21 +271,21 @@ extension [String] {
 extension LmEvalExport {
   private func results(_ found: [TaskSamples], model: String) -> JSONValue {
     func byTask(_ value: (TaskSamples) -> JSONValue) -> JSONValue {
-      .object(JSONObject(found.map { ($0.task.name, value($0)) }))
+      .object(JSONObject(found.map { ($0.name, value($0)) }))
     }
     let compute = result.outcome.facts["compute"] ?? .null
     let date = try? Date(result.provenance.finished, strategy: .iso8601)
+    let wholes = groups(found)
+    let results = wholes.map { ($0.name, $0.numbers) } + found.map { ($0.name, numbers($0)) }
     return [
-      "results": byTask(numbers), "group_subtasks": [:], "configs": byTask(configuration),
-      "versions": byTask { JSONValue($0.task.definition.version) },
+      "results": .object(JSONObject(results)),
+      "groups": .object(JSONObject(wholes.map { ($0.name, $0.numbers) })),
+      "group_subtasks": .object(
+        JSONObject(wholes.map { ($0.name, .array($0.parts.map { JSONValue($0) })) })),
+      "configs": byTask(configuration),
+      "versions": byTask { $0.task.lmEvalVersion },
       "n-shot": byTask { JSONValue($0.task.definition.shots) },
-      "higher_is_better": byTask { samples in
-        let directions = samples.metrics.map { ($0.base, $0.higherIsBetter) }
-        return .object(
-          JSONObject(
-            Dictionary(directions, uniquingKeysWith: { first, _ in first })
-              .sorted { $0.key < $1.key }.map { ($0.key, .bool($0.value)) }))
-      },
+      "higher_is_better": byTask(\.directions),
       "n-samples": byTask {
         ["original": JSONValue($0.rows), "effective": JSONValue($0.questions)]
       },
@@ -251,19 +304,52 @@ extension LmEvalExport {
   }
 
   private func numbers(_ samples: TaskSamples) -> JSONValue {
-    let name = JSONValue(samples.task.name)
+    let name = JSONValue(samples.name)
     var object = JSONObject([
       ("name", name), ("alias", name), ("sample_len", JSONValue(samples.questions)),
     ])
     for metric in samples.metrics {
-      let measured = result.outcome.metrics.first {
-        $0.definition.name == metric.name && $0.definition.scope == samples.task.name
-      }
-      object[metric.key] = measured?.value.map { JSONValue($0) } ?? .number(.nan)
-      object[metric.errorKey] = Self.standardError(
-        samples.values[metric.name] ?? [], of: metric)
+      let values = samples.values[metric.name] ?? []
+      let mean = values.reduce(0, +) / Double(max(values.count, 1))
+      let value =
+        samples.group == nil
+        ? measured(metric, scope: samples.task.name)
+        : metric.isPerplexity ? exp(-mean) : mean
+      object[metric.key] = value.map { JSONValue($0) } ?? .number(.nan)
+      object[metric.errorKey] = Self.standardError(values, of: metric)
     }
     return .object(object)
+  }
+
+  private func measured(_ metric: LmEvalMetric, scope: String) -> Double? {
+    result.outcome.metrics.first {
+      $0.definition.name == metric.name && $0.definition.scope == scope
+    }?.value
+  }
+
+  /// The tasks whose items have groups: over all items alike, as lm-eval weighs them, and as
+  /// `acc_macro` each group alike, which lm-eval does not have.
+  private func groups(
+    _ found: [TaskSamples]
+  ) -> [(name: String, parts: [String], numbers: JSONValue)] {
+    tasks.compactMap { task in
+      let parts = found.filter { $0.task.name == task.name && $0.group != nil }
+      guard let first = parts.first else { return nil }
+      let name = JSONValue(self.name(of: task))
+      var object = JSONObject([
+        ("name", name), ("alias", name),
+        ("sample_len", JSONValue(parts.reduce(0) { $0 + $1.questions })),
+      ])
+      for metric in first.metrics {
+        object[metric.key] = measured(metric, scope: task.name).map { JSONValue($0) }
+        object[metric.errorKey] = Self.standardError(
+          parts.flatMap { $0.values[metric.name] ?? [] }, of: metric)
+        object["\(metric.base)_macro,\(metric.filter)"] = measured(
+          metric, scope: EvaluateStage.macroScope(of: task.name)
+        ).map { JSONValue($0) }
+      }
+      return (self.name(of: task), parts.map(\.name), .object(object))
+    }
   }
 
   /// Of the mean over items, as lm-eval computes it; what is no mean has none there either.
@@ -284,9 +370,9 @@ extension LmEvalExport {
       ]
     }
     var object = JSONObject([
-      ("task", JSONValue(samples.task.name)), ("num_fewshot", JSONValue(definition.shots)),
+      ("task", JSONValue(samples.name)), ("num_fewshot", JSONValue(definition.shots)),
       ("metric_list", .array(metrics)), ("output_type", JSONValue(definition.kind.lmEvalName)),
-      ("metadata", ["version": JSONValue(definition.version)] as JSONValue),
+      ("metadata", ["version": samples.task.lmEvalVersion] as JSONValue),
     ])
     if let generation = samples.task.lmEvalGeneration {
       object["generation_kwargs"] = generation

@@ -31,6 +31,7 @@ public struct LmEvalImport {
   /// - Returns: The run's name.
   /// - Throws: ``LmEvalError``, ``StoreError``.
   public func write(to workspace: Workspace) throws -> String {
+    try checkAxes(in: workspace)
     let samples = try samples()
     let digests = try digests()
     let parameters = self.parameters(digests)
@@ -60,9 +61,35 @@ public struct LmEvalImport {
         throw .otherSamples(
           path: url.path, task: task, found: samples.taskHash, expected: expected)
       }
+      try check(samples, from: url)
       found.append(samples)
     }
     return found
+  }
+
+  /// A number that is a mean over questions is that of its questions.
+  private func check(_ samples: LmEvalSamples, from url: URL) throws(LmEvalError) {
+    for metric in results.metrics()
+    where metric.definition.scope == LmEvalResults.scope(of: samples.task) {
+      let name = metric.definition.name
+      guard results.isMean(name, of: samples.task), let value = metric.value,
+        let mean = samples.mean(of: name)
+      else { continue }
+      // Both are sums of the same numbers; another order changes the last digits.
+      guard abs(mean - value) <= 1e-6 * max(1, abs(value)) else {
+        throw .otherValues(
+          path: url.path, task: samples.task, metric: name, samples: mean, result: value)
+      }
+    }
+  }
+
+  /// In the tables of an experiment that was run here a label of another axis has no place.
+  private func checkAxes(in workspace: Workspace) throws(LmEvalError) {
+    guard let spec = workspace.lastSpec(of: experiment) else { return }
+    let known = spec.axes.map(\.name)
+    for label in axes where !known.contains(label.axis) {
+      throw .unknownAxis(label.axis, experiment: experiment, known: known)
+    }
   }
 
   private func digests() throws -> [String: String] {

@@ -36,8 +36,11 @@ public struct LmEvalResults: Sendable {
     } catch {
       throw .unreadable(path: url.path, reason: ErrorText.line(error))
     }
-    guard document["results"]?.objectValue != nil else {
+    guard let results = document["results"]?.objectValue else {
       throw .unreadable(path: url.path, reason: "the key \"results\" is missing")
+    }
+    guard !results.members.isEmpty else {
+      throw .unreadable(path: url.path, reason: "\"results\" names no task")
     }
     self.url = url
     let name = url.deletingPathExtension().lastPathComponent
@@ -86,11 +89,23 @@ extension LmEvalResults {
   public func metrics() -> [Metric] {
     tasks.flatMap { task in
       (document["results"]?[task]?.objectValue?.members ?? []).compactMap { key, value in
-        guard let name = Self.metricName(key), let number = value.doubleValue else { return nil }
+        guard let name = Self.metricName(key), let number = value.doubleValue, number.isFinite
+        else { return nil }
         return Metric(
           definition: definition(name, of: task), value: number, items: items(of: task, key))
       }
     }
+  }
+
+  /// Whether lm-eval's number is the mean over questions.
+  func isMean(_ metric: String, of task: String) -> Bool {
+    let base = String(metric.prefix { $0 != "," })
+    let listed = document["configs"]?[task]?["metric_list"]?.arrayValue ?? []
+    let aggregation = listed.first { $0["metric"]?.stringValue == base }?["aggregation"]
+    guard let aggregation else {
+      return ["acc", "acc_norm", "acc_bytes", "exact_match"].contains(base)
+    }
+    return aggregation.stringValue == "mean"
   }
 
   /// nil for what is no metric: names, counts, and errors.

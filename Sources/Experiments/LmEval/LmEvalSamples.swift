@@ -51,6 +51,16 @@ struct LmEvalSamples {
     taskHash = Digest.of(Data(hashes.utf8))
   }
 
+  /// The mean over questions of a metric, named as ours; nil if not every question has a number.
+  func mean(of metric: String) -> Double? {
+    for (_, samples) in filters {
+      let values = samples.compactMap { $0.values[metric] }
+      guard !values.isEmpty, values.count == samples.count else { continue }
+      return values.reduce(0, +) / Double(values.count)
+    }
+    return nil
+  }
+
   private static func parse(_ line: Data) throws(LmEvalReason) -> JSONValue {
     do {
       return try JSONParser.parse(line, admitting: [.nonFiniteNumbers, .roundedIntegers])
@@ -94,8 +104,11 @@ extension LmEvalSamples.Sample {
     name = String(id)
     values = [:]
     for metric in names {
-      let found = value[metric]
-      let number = found?.doubleValue ?? found?.boolValue.map { $0 ? 1 : 0 }
+      guard let found = value[metric], !found.isNull, found.stringValue == nil else {
+        throw LmEvalReason(text: "\"\(metric)\" is missing or no number")
+      }
+      // Lists are what some metrics keep of a question; they are no values of items.
+      let number = found.doubleValue ?? found.boolValue.map { $0 ? 1 : 0 }
       values[LmEvalResults.metricName(metric, filter: filter)] = number
     }
     (logLikelihoods, isGreedy) = ([], [])

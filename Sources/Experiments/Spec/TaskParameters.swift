@@ -28,7 +28,7 @@ public struct DefinedTaskParameters: Codable, Sendable, Equatable {
   public let definition: String
   /// Folder of rows, or their file, relative to the spec; nil: where `make data` puts them.
   public let rows: String?
-  /// Items from the start; nil: all.
+  /// Items from the start, of each group where there are groups; nil: all.
   public let limit: Int?
   /// Solved examples before each question; nil: as many as the definition says.
   public let fewShot: Int?
@@ -54,7 +54,8 @@ extension ParameterGroup {
       "Folder of rows, or their file (JSON lines, plain or gzip); where make data puts them if left "
         + "out."),
     ParameterField(
-      "limit", .integer(1...100_000_000), .optional, "Only so many items from the start."),
+      "limit", .integer(1...100_000_000), .optional,
+      "Only so many items from the start, of each group (such as a subject of MMLU)."),
     ParameterField(
       "fewShot", .integer(0...64), .optional,
       "Solved examples before each question; those of the definition if left out."),

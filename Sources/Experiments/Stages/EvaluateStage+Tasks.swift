@@ -13,7 +13,7 @@ extension EvaluateStage {
     public var definition: TaskDefinition
     /// Folder of rows, or their file.
     public var rows: URL
-    /// Items from the start; nil: all.
+    /// Items from the start, of each group where there are groups; nil: all.
     public var limit: Int?
     /// Of tasks that the model writes answers to.
     public var sampling = AnswerSampling()
@@ -74,6 +74,8 @@ extension EvaluateStage {
         ("task", definition.identity(rows: rows, examples: examples))
       ])
       object["limit"] = limit.map { JSONValue($0) }
+      // Before, the first rows of all groups together were taken.
+      if limit != nil, definition.hasGroups { object["limitOf"] = "group" }
       if isGenerated {
         object["sampling"] = sampling.json
         if definition.runsPrograms { object["sandbox"] = SandboxLimits().json }
@@ -210,7 +212,9 @@ extension EvaluateStage {
         metrics[metric.rawValue, default: []].formUnion(
           (groups ?? []).map { groupScope($0, of: name) })
         // What is imported of the same task may have a column beside it.
-        metrics[metric.rawValue, default: []].formUnion([name, LmEvalResults.scope(of: name)])
+        let theirs = definition.lmEvalTask?.name ?? name
+        metrics[metric.rawValue, default: []].formUnion(
+          [name, LmEvalResults.scope(of: name), LmEvalResults.scope(of: theirs)])
         if definition.hasGroups { metrics[metric.rawValue]?.insert(macroScope(of: name)) }
       }
       for k in task.passAt ?? [] where definition.runsPrograms {

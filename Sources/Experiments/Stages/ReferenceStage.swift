@@ -68,6 +68,20 @@ public struct ReferenceStage: Sendable {
     try context.recordForwardTokens(forwardTokens)
   }
 
+  /// What the noise floor beside stored predictions was measured with.
+  ///
+  /// - Parameter folder: What this stage wrote.
+  /// - Returns: ``NoiseSource/none`` if there is none.
+  /// - Throws: What reading `metrics.json` throws.
+  public static func noise(in folder: URL) throws -> NoiseSource {
+    let data = try FileContents.read(folder.appending(path: StageFile.metrics))
+    let metrics = try JSONDecoder().decode([Metric].self, from: data)
+    let names = metrics.lazy.compactMap {
+      $0.definition.protocolParameters["noise"]?.stringValue
+    }
+    return names.first.flatMap { NoiseSource(rawValue: $0) } ?? NoiseSource.none
+  }
+
   /// SHA-256 over what a model is made of.
   ///
   /// - Throws: What reading its files throws.

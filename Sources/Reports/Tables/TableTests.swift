@@ -139,10 +139,11 @@ extension TableTests {
     let test = contents.spec.test
     let others = contents.spec.rows.filter { contents.spec.baseline?[$0] == nil }
     let equal = others.isEmpty ? "" : " at equal \(others.joined(separator: " and "))"
+    let family = familySize == 1 ? "one test" : "\(familySize) tests"
     let correction =
       test.correction == .holm
-      ? "Holm's correction for the \(familySize) tests of this table"
-      : "not corrected for the \(familySize) tests of this table"
+      ? "Holm's correction for the \(family) of this table"
+      : "not corrected for the \(family) of this table"
     return "\(Self.mark) differs from \(contents.baselineTitle)\(equal) with p ≤ \(test.alpha), "
       + "\(correction) (perplexity and bits per byte of one text are one test); "
       + "\(entries.count(where: isSignificant)) of \(entries.count) compared cells."

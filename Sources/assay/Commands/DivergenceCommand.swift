@@ -91,6 +91,26 @@ struct DivergenceCommand: ParsableCommand {
         "--predictions \(place.path) holds those of another model than \(reference); name a folder "
           + "that does not exist yet.")
     }
+    try check(stored, in: place, vocabulary: ModelFolder(full).configuration.vocabularySize)
+  }
+
+  /// Predictions of other options give other numbers than those asked for.
+  private func check(
+    _ stored: PredictionFile, in place: URL, vocabulary: Int
+  ) throws {
+    let kept = min(topK, vocabulary)
+    guard stored.topK == kept else {
+      throw UnusableArgument(
+        "--predictions \(place.path) holds \(stored.topK) log-probabilities a token, --top-k asks for "
+          + "\(kept); give --top-k \(stored.topK), or name a folder that does not exist yet.")
+    }
+    let found = try ReferenceStage.noise(in: place)
+    guard found == noise else {
+      throw UnusableArgument(
+        "--predictions \(place.path) has the noise floor '\(found.rawValue)', --noise asks for "
+          + "'\(noise.rawValue)'; give --noise \(found.rawValue), or name a folder that does not exist "
+          + "yet.")
+    }
   }
 
   private var corpus: EvaluateStage.Corpus {

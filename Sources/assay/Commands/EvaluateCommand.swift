@@ -38,7 +38,7 @@ struct EvaluateCommand: ParsableCommand {
   @Option(help: "Solved examples before each question; those of the task if left out.")
   var shots: Int?
 
-  @Option(help: "Only so many items from the start; the definition says so.")
+  @Option(help: "Only so many items from the start, of each group; the definition says so.")
   var limit: Int?
 
   @Flag(help: "Also the groups of items, such as the subjects of MMLU.")

@@ -6,9 +6,11 @@ struct LmEvalExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "lm-eval", abstract: "Write a run's tasks in the layout of lm-eval's results.",
     discussion: """
-      Writes MODEL/results_TIME.json and MODEL/samples_TASK_TIME.jsonl for tasks that have
-      definitions. Prompts are made anew from the definitions and rows that the run read; --folder
-      says where its spec lies. Task hashes are made as lm-eval makes them.
+      Writes MODEL/results_TIME-RUN.json and MODEL/samples_TASK_TIME-RUN.jsonl for tasks that have
+      definitions, under lm-eval's names; subjects of MMLU are tasks of a group. Several runs may go
+      into one folder. Prompts are made anew from the definitions and rows that the run read; --folder
+      says where its spec lies. Hashes of prompts and targets are lm-eval's; those of documents and
+      tasks too, but for hellaswag, boolq and lambada_openai, where lm-eval changes the row first.
 
       Example:
         assay export lm-eval main-table-4f0c2mxa7k --out lm-eval-output
@@ -29,7 +31,7 @@ struct LmEvalExportCommand: ParsableCommand {
     guard let result = workspace.value.run(name).result() else {
       throw StoreError.noSuchRun(name)
     }
-    try OutputPlace.check(URL(filePath: out), mayBeEmptyFolder: true)
+    try OutputPlace.check(URL(filePath: out), mayBeEmptyFolder: true, mayHoldFiles: true)
     let export = try LmEvalExport(
       result, folder: URL(filePath: folder), in: workspace.value)
     for file in try export.write(to: URL(filePath: out)) {

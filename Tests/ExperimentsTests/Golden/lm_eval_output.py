@@ -36,6 +36,7 @@ def main() -> None:
     for name in arguments.tasks:
         file, definition, convert = BENCHMARKS[name]
         task = make_task(definition, [convert(row) for row in read_rows(arguments.rows, file)], [])
+        task.set_config(key="num_fewshot", value=0)
         tasks[task.config.task] = task
     tracker = EvaluationTracker(output_path=str(arguments.out))
     tracker.general_config_tracker.log_experiment_args(
