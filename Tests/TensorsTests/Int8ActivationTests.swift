@@ -107,8 +107,8 @@ struct Int8ActivationTests {
       x[7] = value
       let y = PackedLinear(packed).multiply(
         Matrix(rows: 2, columns: 192, storage: x), activations: .int8)
-      #expect(y.storage.prefix(5).allSatisfy(\.isNaN))
-      #expect(y.storage.suffix(5).allSatisfy(\.isFinite))
+      #expect(y.storage.prefix(5).allSatisfy { $0.isNaN })
+      #expect(y.storage.suffix(5).allSatisfy { $0.isFinite })
     }
   }
 
