@@ -155,7 +155,7 @@ struct LmEvalTests {
     try Data((text + "{\"doc_id\": \"x\"}\n").utf8).write(to: file)
     #expect {
       try imported(copy, into: bench)
-    } throws: { "\($0)".contains("\(file.path):7: ") }
+    } throws: { "\($0)".contains("\(file.path):7: ") && !"\($0)".hasSuffix("..") }
     // A value that is none has a place too.
     try Data(text.replacing(#""acc": 0.0"#, with: #""acc": "x""#).utf8).write(to: file)
     #expect {

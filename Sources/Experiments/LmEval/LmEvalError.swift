@@ -20,9 +20,9 @@ public enum LmEvalError: Error, Equatable, CustomStringConvertible {
     case .noResults(let path):
       "\(path): holds no results_*.json; name lm-eval's --output_path, or a file of results."
     case .unreadable(let path, let reason):
-      "\(path): not results of lm-eval: \(reason)."
+      "\(path): not results of lm-eval: \(Self.unended(reason))."
     case .badSample(let path, let line, let reason):
-      "\(path):\(line): not a sample of lm-eval: \(reason)."
+      "\(path):\(line): not a sample of lm-eval: \(Self.unended(reason))."
     case .otherSamples(let path, let task, let found, let expected):
       "\(path): the samples of '\(task)' have the task hash \(found.prefix(12)), the results name "
         + "\(expected.prefix(12)); they are not of one evaluation."
@@ -46,5 +46,10 @@ public enum LmEvalError: Error, Equatable, CustomStringConvertible {
     case .busy(let path):
       "\(path): another process is importing it; try again."
     }
+  }
+
+  /// Reasons may be sentences of other errors.
+  private static func unended(_ reason: String) -> Substring {
+    reason.hasSuffix(".") ? reason.dropLast() : reason[...]
   }
 }
