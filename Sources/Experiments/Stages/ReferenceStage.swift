@@ -58,7 +58,7 @@ public struct ReferenceStage: Sendable {
       guard let noise else { continue }
       var definition = try corpus.definition(
         text.scoring, tokenizer: Digest.of(file: model.appending(path: "tokenizer.json")),
-        precision: options.precision
+        compute: ComputeMode(options.precision)
       ).divergence(of: identity, topK: options.topK)
       definition["noise"] = JSONValue(options.noise.rawValue)
       metrics.add(noise, scope: corpus.name, .object(definition))
