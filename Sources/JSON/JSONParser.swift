@@ -132,9 +132,9 @@ extension JSONParser {
     guard Self.isNumber(digits), let value = Double(text) else {
       throw error(.invalidNumber(text), at: start)
     }
-    // Beyond 2⁵³ an integer stands for a double where it is how that double is written.
+    // From 2⁵³ on an integer stands for a double where it is how that double is written.
     let isExact =
-      !isInteger || value.magnitude <= 9_007_199_254_740_992
+      !isInteger || value.magnitude < 9_007_199_254_740_992
       || value.isFinite && CanonicalJSON.number(value) == text
     guard value.isFinite, isExact || liberties.contains(.roundedIntegers) else {
       throw error(.numberTooLarge(text), at: start)

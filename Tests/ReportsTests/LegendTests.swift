@@ -10,7 +10,9 @@ struct LegendTests {
     let metric = MetricDefinition(
       name: name, scope: "all", unit: "nats/token", higherIsBetter: false,
       protocolParameters: parameters)
-    return TableLegend(groups: [], quantities: [], metrics: [metric], marksBest: nil).sentences
+    return TableLegend(
+      groups: [], quantities: [], metrics: [metric], hasIntervals: false, marksBest: nil
+    ).sentences
   }
 
   @Test("KL says how many tokens were kept, of one text and of several")
