@@ -54,7 +54,7 @@ enum Failure {
     case let error as RenamedFolderError: isBadInput(error.cause)
     case is SpecError, is CheckpointError, is ConfigurationError, is TokenizerError,
       is TextCorpusError, is PackedWeightError, is ModelFolderError, is ForwardPassError,
-      is TaskError, is PublishedError, is SearchError, is PlanComparisonError,
+      is LmEvalError, is TaskError, is PublishedError, is SearchError, is PlanComparisonError,
       is PerplexityProtocolError, is PerplexityError, is CalibrateStageError,
       is HDF5Error, is TableError, is AllocationError, is QuantizationError,
       is QuantizeStageError, is MeasurementError, is ReportError, is UnusableInputs,
