@@ -175,7 +175,7 @@ extension TableTests {
     let sentences =
       (forced ? ["*Forced* rows, and rows whose baseline is, enter no test."] : [])
       + (withoutItems.isEmpty
-        ? [] : ["Not tested, having no items: \(withoutItems.joined(separator: ", "))."]) + refusals
+        ? [] : ["Not tested, having no items: \(withoutItems.joined(separator: "; "))."]) + refusals
     return sentences.isEmpty ? nil : sentences.joined(separator: " ")
   }
 
