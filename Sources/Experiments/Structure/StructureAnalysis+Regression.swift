@@ -159,11 +159,12 @@ extension StructureAnalysis {
     where coefficient.name != LeastSquares.interceptName {
       let interval = try coefficient.interval()
       var cells: [AnalysisTable.Cell] = [
-        .text(coefficient.name), .init(coefficient.estimate, interval), .init(coefficient.pValue),
+        .text(coefficient.name), .init(coefficient.estimate, interval),
+        Self.probability(coefficient.pValue),
         .init(exp(coefficient.estimate), interval.mapped(byIncreasing: exp)),
       ]
       if let other = byLayer?.coefficients[place] {
-        cells += [.init(other.estimate, try other.interval()), .init(other.pValue)]
+        cells += [.init(other.estimate, try other.interval()), Self.probability(other.pValue)]
       }
       result.append(cells)
     }
@@ -188,6 +189,11 @@ extension StructureAnalysis {
       result.notes.append("\(left) without a positive KL and known predictors are left out.")
     }
     return result
+  }
+
+  private static func probability(_ p: Double?) -> AnalysisTable.Cell {
+    guard let p else { return .absent }
+    return .text(p < 1e-4 ? "<0.0001" : String(format: "%.2g", p))
   }
 
   private static func rounded(_ value: Double?) -> String {
