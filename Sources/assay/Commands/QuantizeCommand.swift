@@ -21,7 +21,7 @@ struct QuantizeCommand: ParsableCommand {
       the layers that it has quantized before, as GPTQ's code does.
 
       squeezellm gives each row the 2^bits values that lose least (weighted k-means). Outliers leave
-      the dense part of any method for a sparse one; --axis adaptive, or adadim, decides for each matrix whether
+      the dense part of any method but omniquant for a sparse one; --axis adaptive, or adadim, decides for each matrix whether
       groups are of inputs or of outputs, and `assay inspect --show axes` prints the decisions.
 
       omniquant learns how far the range of each group is clipped, layer by layer, from windows of
