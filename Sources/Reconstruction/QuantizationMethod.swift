@@ -53,6 +53,11 @@ public struct QuantizationMethod: Sendable, Equatable {
   /// Whether modules are quantized with the Fisher diagonal.
   public var readsFisher: Bool { readsImportance && importance == .fisher }
 
+  /// Whether Hessians of experts weigh tokens by their routing weight.
+  public var readsRoutingWeights: Bool {
+    if case .gptq(_, _, let routingWeighted) = solver { routingWeighted } else { false }
+  }
+
   /// Whether anything depends on what weights are worth.
   public var readsImportance: Bool {
     if case .codebooks = solver { return true }

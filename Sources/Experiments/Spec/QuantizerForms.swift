@@ -140,6 +140,13 @@ extension PointParameters {
             + "search with rtn or gptq."),
         at: pointer.appending("method"))
     }
+    if method.readsRoutingWeights, !(calibration?.routingWeighted ?? false) {
+      throw SpecError(
+        .invalid(
+          "The calibration keeps no routing-weighted sums; set calibration.routingWeighted too, or "
+            + "leave this out."),
+        at: pointer.appending("routingWeighted"))
+    }
     if method.axis != .outputChannel, allocation.ranksNeurons {
       throw SpecError(
         .invalid(

@@ -43,9 +43,23 @@ extension ParameterGroup {
 }
 
 extension PointParameters {
-  /// Refuses levels that do not rise.
+  /// Refuses levels that do not rise, and what cannot be measured of a part that is quantized alone.
   func checkStructure() throws(SpecError) {
     guard let levels = structure?.levels else { return }
+    if quantizer?.quantizationMethod.learns ?? false {
+      throw SpecError(
+        .invalid(
+          "What OmniQuant learns of a part depends on the layers quantized before it, and structure "
+            + "quantizes each part alone; use rtn, gptq or squeezellm, or leave structure out."),
+        at: JSONPointer(["quantizer", "method"]))
+    }
+    if allocation?.gradientOptions?.outputSlopes ?? false {
+      throw SpecError(
+        .invalid(
+          "Scale gradient has no slopes at attention, whose loss structure predicts too; use relative, "
+            + "residual or none, or leave structure out."),
+        at: JSONPointer(["allocation", "scale"]))
+    }
     for (index, (level, next)) in zip(levels, levels.dropFirst()).enumerated() where next <= level {
       throw SpecError(
         .invalid("Levels must rise; \(next) follows \(level)."),

@@ -232,6 +232,11 @@ extension AllocationParameters {
     if let score = ExpertMeasurement.Score(rawValue: allocator) { options.scores = [score] }
     let named = sensitivity ?? ["hawq-ilp": "hawq-trace", "pmq": "pmq"][allocator]
     if let required = named.flatMap(Sensitivity.init(rawValue:)) { options.required = [required] }
+    if gradientOptions == nil {
+      // Nobody reads these losses, so no gradient is taken for them.
+      options.required.subtract([.fisher, .fisherCondition])
+      if options.scale == .gradient { options.scale = .relative }
+    }
     return options
   }
 
