@@ -9,6 +9,14 @@ struct WorkspaceOption: ParsableArguments {
   var workspace = ".assay"
 
   var value: Workspace { Workspace(root: URL(filePath: workspace)) }
+
+  /// Names on standard error the results that are there and cannot be read, which else would be
+  /// missing without a word.
+  func warnOfDamage(in experiment: String? = nil) throws {
+    for damage in try value.damagedResults(of: experiment) {
+      FileHandle.standardError.write(Data("Warning: \(damage) assay run does it again.\n".utf8))
+    }
+  }
 }
 
 /// How data is printed.

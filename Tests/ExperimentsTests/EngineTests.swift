@@ -172,6 +172,37 @@ import Testing
     #expect(try bench.run(spec).unchanged == 1)
   }
 
+  @Test(
+    "a result that does not parse is named, and its run done again from its artifacts",
+    arguments: ["", "{\"run\": ", "{\"run\": 3}"])
+  func damagedResult(content: String) throws {
+    let bench = try Bench()
+    defer { bench.remove() }
+    let spec = try bench.spec("")
+    try bench.run(spec)
+    #expect(try bench.workspace.damagedResults().isEmpty)
+    let folder = try #require(try bench.workspace.allRuns().first)
+    let result = try #require(folder.result())
+    try Data(content.utf8).write(to: folder.resultFile)
+    #expect(folder.result() == nil)
+    #expect(try bench.workspace.damagedResults(of: "trial") == [folder.damage()])
+    #expect(try bench.workspace.damagedResults(of: "another").isEmpty)
+    let notices = Mutex<[String]>([])
+    let summary = try bench.engine.run(spec) { event in
+      if case .notice(let text) = event { notices.withLock { $0.append(text) } }
+    }
+    #expect(summary.done == 1 && summary.stagesBuilt == 0)
+    let said = notices.withLock { $0 }
+    #expect(said.count == 1)
+    #expect(said.first?.contains(folder.resultFile.path) ?? false)
+    #expect(said.first?.contains("done again") ?? false)
+    let log = try String(contentsOf: folder.logFile, encoding: .utf8)
+    #expect(log.contains("is damaged"), "the run's log says it too")
+    #expect(folder.result()?.stages.map(\.digest) == result.stages.map(\.digest))
+    #expect(folder.damage() == nil)
+    #expect(try bench.run(spec).unchanged == 1)
+  }
+
   @Test("changed bytes of the right length are found with verify")
   func silentDamage() throws {
     let bench = try Bench()

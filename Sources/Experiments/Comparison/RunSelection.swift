@@ -50,6 +50,7 @@ public struct RunSelection: Sendable, Equatable {
     guard folders.count == 1 else {
       throw ComparisonError.severalPoints(name, points: folders.map(\.id))
     }
+    if let damage = folder.damage() { throw damage }
     guard let result = folder.result() else {
       throw ComparisonError.noItems(run: folder.id, reason: "it is not finished")
     }

@@ -28,6 +28,7 @@ struct PointExecution {
   }
 
   private func attemptClaimed() throws -> Attempt {
+    tellDamage()
     let stages: [Stage]
     let recipes: [String: String]
     do {
@@ -99,6 +100,14 @@ extension PointExecution {
       try folder.journal.append(RunJournal.Event(.finished))
     }
     return true
+  }
+
+  /// Says, once, that the result on disk cannot be read, which makes the run one to do.
+  private func tellDamage() {
+    guard !isBegun, let damage = folder.damage() else { return }
+    let sentence = "\(damage) It is done again from its artifacts."
+    observer(.notice(sentence))
+    folder.log(sentence)
   }
 
   private func earlierFailure(_ recipe: String) -> String? {

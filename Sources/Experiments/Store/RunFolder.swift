@@ -23,10 +23,23 @@ public struct RunFolder: Sendable {
     try JSONParser.parse(FileContents.read(pointFile)).decoded(as: RunPoint.self)
   }
 
-  /// `result.json`, nil if there is none or it does not parse.
-  public func result() -> RunResult? {
-    guard let data = try? Data(contentsOf: resultFile) else { return nil }
-    return try? JSONParser.parse(data).decoded(as: RunResult.self)
+  /// `result.json`, nil if there is none or it does not parse; ``damage()`` tells which.
+  public func result() -> RunResult? { try? readResult() }
+
+  /// Why the result that is there cannot be read, naming the file; nil if all is well or there is none.
+  ///
+  /// Such a run counts as not done: the next execution does it again, says so, and replaces the file.
+  public func damage() -> StoreError? {
+    do {
+      _ = try readResult()
+      return nil
+    } catch { return .damagedResult(path: resultFile.path, reason: ErrorText.line(error)) }
+  }
+
+  /// nil if there is no file.
+  private func readResult() throws -> RunResult? {
+    guard FileManager.default.fileExists(atPath: resultFile.path) else { return nil }
+    return try JSONParser.parse(FileContents.read(resultFile)).decoded(as: RunResult.self)
   }
 
   func write(_ point: RunPoint) throws {

@@ -11,6 +11,8 @@ public enum StoreError: Error, Equatable {
   case noIndex(path: String)
   case noSuchRun(String)
   case damagedIndex(path: String, cause: String)
+  /// A `result.json` that does not parse.
+  case damagedResult(path: String, reason: String)
   case missingArtifact(stage: String, key: String, run: String, reason: String)
 }
 
@@ -41,6 +43,8 @@ extension StoreError: CustomStringConvertible {
     case .noIndex(let path): "There is no index at \(path); run assay run or assay reindex first."
     case .damagedIndex(let path, let cause):
       "\(path) is damaged (\(cause)); assay reindex writes it anew from the run folders."
+    case .damagedResult(let path, let reason):
+      "\(path) is damaged (\(reason)); the run counts as not done."
     case .missingArtifact(let stage, let key, let run, let reason):
       "Artifact \(stage) \(key.prefix(12)) of run \(run) cannot be read: \(reason). Run it again."
     case .noSuchRun(let name): "There is no run \"\(name)\"; assay results lists them."

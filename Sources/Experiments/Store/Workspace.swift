@@ -37,6 +37,17 @@ public struct Workspace: Sendable, Equatable {
 }
 
 extension Workspace {
+  /// The results that are there and cannot be read.
+  ///
+  /// - Parameter experiment: Only runs of this one; nil: of all.
+  /// - Returns: One ``StoreError/damagedResult(path:reason:)`` a run, sorted by its name.
+  /// - Throws: What listing the runs throws.
+  public func damagedResults(of experiment: String? = nil) throws -> [StoreError] {
+    try allRuns().filter { run in
+      experiment.map { (try? run.point())?.experiment == $0 } ?? true
+    }.compactMap { $0.damage() }
+  }
+
   /// Remembers which runs belong to an experiment as it stands; others of its name are of earlier
   /// versions of the spec.
   func record(_ spec: ExperimentSpec) throws {

@@ -32,6 +32,7 @@ struct PlanCommand: ParsableCommand {
     let options = RunOptions(only: filter, verify: verify)
     try engine.checkInputs(of: spec, options: options)
     let plan = try engine.plan(spec, options: options)
+    try workspace.warnOfDamage(in: spec.name)
     switch format.format {
     case .text:
       let forecast = try power.forecast(of: spec, plan: plan, in: workspace.value)

@@ -15,6 +15,7 @@ struct ReindexCommand: ParsableCommand {
   @OptionGroup var workspace: WorkspaceOption
 
   func run() throws {
+    try workspace.warnOfDamage()
     try StandardOutput.writeLine("\(try Index(workspace.value).rebuild()) runs indexed")
   }
 }

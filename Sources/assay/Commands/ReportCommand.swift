@@ -46,6 +46,7 @@ struct ReportCommand: ParsableCommand {
   /// The results of the workspace, or the committed data where there are none.
   private func collect(_ spec: ExperimentSpec, _ folder: ReportFolder) throws -> ReportData {
     try spec.checkReport()
+    try workspace.warnOfDamage(in: spec.name)
     let workspace = workspace.value
     let plan = try makeEngine(workspace).plan(spec)
       .withImportedRuns(of: spec.name, in: workspace)

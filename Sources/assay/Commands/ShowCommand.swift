@@ -24,6 +24,7 @@ struct ShowCommand: ParsableCommand {
     let folder = try find()
     let point = try folder.point()
     let (result, last) = (folder.result(), folder.journal.lastOutcome)
+    if let damage = folder.damage() { throw damage }
     if format.format == .json {
       let whole: JSONValue = [
         "point": try JSONValue(encoding: point), "result": try JSONValue(encoding: result),

@@ -23,6 +23,7 @@ struct StatusCommand: ParsableCommand {
     let options = RunOptions(only: filter)
     try engine.checkInputs(of: spec, options: options)
     let plan = try engine.plan(spec, options: options)
+    try workspace.warnOfDamage(in: spec.name)
     var table = DataTable(["run", "point", "state", "stages done", "stages", "error"])
     for run in plan.runs {
       table.append([
