@@ -21,6 +21,17 @@ struct FigureTests {
     for name in ["full precision (6.123)", "RTN", "GPTQ", "random", "bars: ± sample sd"] {
       #expect(first.contains(name), "\(name)")
     }
+    // In the key, where no curve crosses it: at the same x as the other names, and above them.
+    func place(_ name: String) throws -> (x: Double, y: Double) {
+      let end = try #require(first.range(of: name))
+      let start = try #require(
+        first[..<end.lowerBound].range(of: "translate(", options: .backwards))
+      let numbers = first[start.upperBound...].prefix { $0 != ")" }.split(separator: ",")
+      return (try #require(Double(numbers[0])), try #require(Double(numbers[1])))
+    }
+    let (line, curve) = (try place("full precision ("), try place("RTN"))
+    #expect(line.x == curve.x)
+    #expect(line.y < curve.y)
     #expect(first.contains("<title>Perplexity against bits.</title>"))
     #expect(!first.contains("GNUPLOT"))
   }

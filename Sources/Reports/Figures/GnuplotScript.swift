@@ -12,7 +12,7 @@ struct GnuplotScript {
   private static let shapes = [7, 5, 9, 11, 13, 15, 6, 4, 8, 10, 12, 14]
 
   var text: String {
-    ([preamble] + axes + referenceLabel + blocks + ["plot " + plots.joined(separator: ", \\\n  ")])
+    ([preamble] + axes + blocks + ["plot " + plots.joined(separator: ", \\\n  ")])
       .joined(separator: "\n") + "\n"
   }
 
@@ -40,16 +40,6 @@ struct GnuplotScript {
       + (figure.hasErrorBars ? ["set key title 'bars: ± sample sd' left"] : [])
   }
 
-  /// Above the line at the left, where few bits keep the curves high.
-  private var referenceLabel: [String] {
-    guard let reference = figure.reference else { return [] }
-    let value = DecimalText.fixed(reference.y, decimals: 3)
-    return [
-      "set label \(Self.quoted("\(reference.name) (\(value))")) at graph 0.015, first \(reference.y) "
-        + "left offset 0,0.6 textcolor rgb '#444444'"
-    ]
-  }
-
   private var blocks: [String] {
     figure.series.enumerated().map { index, series in
       let lines = series.points.map { point in
@@ -62,8 +52,11 @@ struct GnuplotScript {
   }
 
   private var plots: [String] {
-    let reference = figure.reference.map {
-      "\($0.y) with lines dashtype 2 linewidth 1.4 linecolor rgb '#444444' notitle"
+    // Named in the key: beside the line, curves would cross the name.
+    let reference = figure.reference.map { name, y in
+      let title = "\(name) (\(DecimalText.significant(y, digits: 4)))"
+      return "\(y) with lines dashtype 2 linewidth 1.4 linecolor rgb '#444444' "
+        + "title \(Self.quoted(title))"
     }
     let bars = figure.series.enumerated().filter {
       $0.element.points.contains { $0.deviation != nil }
