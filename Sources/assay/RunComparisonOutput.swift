@@ -98,9 +98,15 @@ struct RunComparisonOutput {
     let seeds =
       factors.isEmpty
       ? "" : " Seeds and items are both drawn anew: \(factors.joined(separator: " × "))."
+    let strata = Set(entries.compactMap(\.comparison.strata)).sorted()
+    let within =
+      strata.isEmpty
+      ? ""
+      : " Metrics over \(strata.map { "\($0)" }.joined(separator: " or ")) texts or subjects are "
+        + "compared over the items within each."
     return [
       "Differences are second − first; intervals cover \(Self.percent(any.level)).\(seeds) "
-        + "Perplexities are compared by their ratio.",
+        + "Perplexities are compared by their ratio.\(within)",
       "Detectable: the smallest true difference that such runs find with chance "
         + "\(Self.percent(any.power)) at α = \(any.alpha), from their measured error.",
       "Equivalent: whether the difference is shown to be within the stated margin at "

@@ -70,6 +70,40 @@ struct ComparisonTests {
     #expect(abs(mixed.baseline - exp(115.0 / 60)) < 1e-12)
   }
 
+  @Test("perplexity over several texts is tested within each of them", arguments: [1, 3])
+  func texts(seeds: Int) throws {
+    let strata =
+      [String](repeating: "arithmetic", count: 8) + [String](repeating: "tales", count: 8)
+    // Better on one text, worse on the other; by a little more or less from window to window.
+    let shifts = strata.indices.map { window in
+      (strata[window] == "tales" ? 1.0 : -0.8) + 0.05 * Double(window % 4)
+    }
+    func runs(_ shifts: [Double], _ strata: [String]?) -> [SeededItems] {
+      (0..<seeds).map { seed in
+        SeededItems(
+          seeds: seeds == 1 ? [:] : ["calibration": seed],
+          items: MetricItems(
+            form: .exponential, values: shifts.map { 30 + $0 + 0.01 * Double(seed) },
+            weights: shifts.map { _ in 10 }, strata: strata, noun: "windows"))
+      }
+    }
+    func compare(_ strata: [String]?) throws -> MetricComparison {
+      try MetricComparison(
+        of: Self.perplexity, candidate: runs(shifts, strata),
+        baseline: runs(shifts.map { _ in 0 }, strata), options: ComparisonOptions())
+    }
+    let (within, pooled) = (try compare(strata), try compare(nil))
+    #expect(within.test == (seeds == 1 ? .bootstrap : .crossed))
+    #expect(within.strata == 2 && pooled.strata == nil)
+    #expect(abs(within.difference.value - pooled.difference.value) < 1e-12)
+    #expect(try #require(within.pValue) < 0.001)
+    #expect(try #require(pooled.pValue) > 0.1)
+    #expect(try #require(within.detectable) < #require(pooled.detectable) / 5)
+    let read = try JSONDecoder().decode(
+      MetricComparison.self, from: JSONEncoder().encode(pooled))
+    #expect(read == pooled, "data of earlier reports names no strata")
+  }
+
   @Test("equal runs have p = 1, no detectable difference, and are equivalent")
   func equal() throws {
     let items = Self.answers("110100")

@@ -65,6 +65,17 @@ struct BaselineTests {
     #expect(text.contains("4 comparisons with a baseline, 4 distinct tests, in 1 table"))
   }
 
+  @Test("the legend says where tests are over the items within texts")
+  func strata() throws {
+    var data = try Self.data()
+    #expect(try !ReportRenderer(data).markdown().contains("within each of them"))
+    for index in (data.comparisons ?? []).indices { data.comparisons?[index].result?.strata = 4 }
+    #expect(
+      try ReportRenderer(data).markdown().contains(
+        "n = 40 questions. A metric over 4 texts or subjects is tested over the items within each of "
+          + "them"))
+  }
+
   @Test("Holm: six of six is p = 1/32, enough alone and too little among four")
   func holm() throws {
     let gained = ["GPTQ": 6, "random": 0]

@@ -63,12 +63,14 @@ private struct PairedItems {
   let baseline: [[Double]]
   let factors: [CrossedVariance.Factor]
 
+  private var strata: Clusters? { items.strata.map { Clusters($0) } }
+
   func comparison(
     unit: String, _ options: ComparisonOptions
   ) throws(StatisticsError) -> MetricComparison {
     let crossed = try CrossedDifference(
       candidate: candidate, baseline: baseline, weights: items.weights, clusters: items.clusters,
-      factors: factors)
+      strata: strata, factors: factors)
     let estimate = crossed.asDesigned
     let interval = try estimate.interval(level: options.level)
     let margin = margin(options.margin, isFraction: unit == "fraction")
@@ -86,6 +88,7 @@ private struct PairedItems {
       result.detectable = try MeanDetectability.smallestDifference(
         after: estimate, alpha: options.alpha, power: options.power)
     }
+    if crossed.overItems.stratumCount > 1 { result.strata = crossed.overItems.stratumCount }
     if factors.isEmpty { try refine(&result, crossed.overItems, options) }
     if items.form == .exponential { result.ratio = result.difference.exponential }
     return result
@@ -102,6 +105,8 @@ private struct PairedItems {
     guard !estimate.isClustered else { return }
     let interval = try outcomes.interval(level: options.level)
     result.test = .mcNemar
+    // Each discordant item is as likely gained as lost, whichever text it is of.
+    result.strata = nil
     result.difference = .init(value: outcomes.difference, interval)
     result.interval = interval.method.rawValue
     result.pValue = McNemarTest(outcomes).exactP
@@ -125,7 +130,7 @@ private struct PairedItems {
     var random = SeededGenerator(seed: options.seed)
     let bootstrap = try PairedBootstrap(
       candidate: candidate[0], baseline: baseline[0], weights: items.weights,
-      clusters: items.clusters, count: options.resamples, using: &random)
+      clusters: items.clusters, strata: strata, count: options.resamples, using: &random)
     let percentile = try bootstrap.percentileInterval(level: options.level)
     let interval = try bootstrap.acceleratedInterval(level: options.level) ?? percentile
     result.difference = .init(value: bootstrap.estimate, interval)

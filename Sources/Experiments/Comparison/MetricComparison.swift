@@ -34,6 +34,9 @@ public struct MetricComparison: Codable, Sendable, Equatable {
   public var items: Int
   /// Independent groups of items, if items come in groups.
   public var clusters: Int?
+  /// Texts or subjects that the metric is always over, within which alone items vary; nil for one, and
+  /// where the test does not ask.
+  public var strata: Int?
   /// What an item is, in the plural.
   public var noun: String
   /// The seeds over which differences were taken; empty for one run against one.

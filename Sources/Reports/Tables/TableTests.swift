@@ -163,6 +163,16 @@ extension TableTests {
       if !samples.contains(text) { samples.append(text) }
     }
     return "Tests: \(kinds.joined(separator: "; ")); n = \(samples.joined(separator: ", "))."
+      + (strata ?? "")
+  }
+
+  /// Of metrics over several texts.
+  private var strata: String? {
+    let counts = Set(entries.compactMap(\.comparison.strata)).sorted()
+    guard !counts.isEmpty else { return nil }
+    return
+      " A metric over \(counts.map { "\($0)" }.joined(separator: " or ")) texts or subjects is "
+      + "tested over the items within each of them: what differs between them is no chance."
   }
 
   private static func design(_ entry: Entry) -> String {

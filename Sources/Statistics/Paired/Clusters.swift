@@ -40,6 +40,22 @@ public struct Clusters: Sendable, Equatable {
     return parts.filter { !$0.isEmpty }
   }
 
+  /// The clusters of each stratum; all in one where there are no strata, or where one of them has a
+  /// single cluster, which says nothing of its error.
+  ///
+  /// - Parameter strata: Of the same items, a whole cluster in one; nil: one stratum.
+  /// - Returns: Numbers of clusters, rising within each stratum.
+  func parts(in strata: Clusters?) -> [[Int]] {
+    guard let strata else { return [Array(0..<count)] }
+    var parts = [[Int]](repeating: [], count: strata.count)
+    var seen = [Bool](repeating: false, count: count)
+    for (cluster, part) in zip(membership, strata.membership) where !seen[cluster] {
+      seen[cluster] = true
+      parts[part].append(cluster)
+    }
+    return parts.contains { $0.count < 2 } ? [Array(0..<count)] : parts
+  }
+
   /// Adds up one value per item within each cluster, shape `[count]`.
   func sums(_ values: [Double]) -> [Double] {
     var sums = [Double](repeating: 0, count: count)

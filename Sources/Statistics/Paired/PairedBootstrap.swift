@@ -1,7 +1,8 @@
 /// How two models differ in a pooled mean, by resampling clusters of items with replacement.
 ///
 /// Every resample draws as many clusters as there are, takes both models' sums of the same clusters,
-/// and computes the statistic anew. What the models share (hard documents) cancels.
+/// and computes the statistic anew. What the models share (hard documents) cancels. With strata, such
+/// as the texts that a metric is always taken over, as many clusters of each are drawn as it has.
 /// - SeeAlso: Efron and Tibshirani 1993, "An introduction to the bootstrap", chapters 8 and 14.
 public struct PairedBootstrap: Sendable, Equatable {
   /// What is computed from the candidate's mean `c` and the baseline's `b`, each `Σ values / Σ weights`.
@@ -32,6 +33,8 @@ public struct PairedBootstrap: Sendable, Equatable {
   ///   - baseline: The same items in the same order.
   ///   - weights: Positive, such as tokens of a window; nil weighs items alike.
   ///   - clusters: What is drawn as a whole; nil draws items.
+  ///   - strata: The fixed part that each item belongs to, a whole cluster to one; nil: one part. They are
+  ///     left aside where one of them has a single cluster.
   ///   - statistic: What to compute.
   ///   - count: Number of resamples, at least 100.
   ///   - random: Advanced by `count` times the number of clusters draws of
@@ -41,7 +44,8 @@ public struct PairedBootstrap: Sendable, Equatable {
   /// - Complexity: O(count · clusters).
   public init(
     candidate: [Double], baseline: [Double], weights: [Double]? = nil, clusters: Clusters? = nil,
-    statistic: Statistic = .difference, count: Int = 10_000, using random: inout SeededGenerator
+    strata: Clusters? = nil, statistic: Statistic = .difference, count: Int = 10_000,
+    using random: inout SeededGenerator
   ) throws(StatisticsError) {
     _ = try pairedDifferences(candidate, baseline)
     try requireCount(count, "resamples", atLeast: 100)
@@ -50,9 +54,11 @@ public struct PairedBootstrap: Sendable, Equatable {
     let groups = try checkedClusters(clusters, itemCount: candidate.count)
     let totals = PairedTotals.perCluster(candidate, baseline, itemWeights, groups)
     let all = totals.reduce(PairedTotals(), +)
-    let leaveOneOut = totals.map { (all - $0).value(of: statistic) }
+    let parts = groups.parts(in: strata).map { part in part.map { totals[$0] } }
+    let leaveOneOut = parts.map { part in part.map { (all - $0).value(of: statistic) } }
     let draws = (0..<count).map { _ in
-      PairedTotals.resampled(totals, using: &random).value(of: statistic)
+      parts.reduce(PairedTotals()) { $0 + PairedTotals.resampled($1, using: &random) }
+        .value(of: statistic)
     }
     estimate = all.value(of: statistic)
     guard estimate.isFinite, draws.allSatisfy(\.isFinite) else {
@@ -64,11 +70,21 @@ public struct PairedBootstrap: Sendable, Equatable {
     self.statistic = statistic
   }
 
-  /// `Σd³ / (6 (Σd²)^{3/2})` over `d = mean − value`.
-  private static func acceleration(_ leaveOneOut: [Double]) -> Double? {
-    let mean = leaveOneOut.reduce(0, +) / Double(leaveOneOut.count)
-    let squares = leaveOneOut.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-    let cubes = leaveOneOut.reduce(0) { $0 + (mean - $1) * (mean - $1) * (mean - $1) }
+  /// `Σd³ / (6 (Σd²)^{3/2})` over `d = mean − value`, of strata over `d · (n−1)/n`.
+  ///
+  /// - SeeAlso: Davison and Hinkley 1997, "Bootstrap methods and their application", section 5.3.
+  private static func acceleration(_ leaveOneOut: [[Double]]) -> Double? {
+    var (squares, cubes) = (0.0, 0.0)
+    for part in leaveOneOut {
+      let size = Double(part.count)
+      let mean = part.reduce(0, +) / size
+      let factor = leaveOneOut.count > 1 ? (size - 1) / size : 1
+      for value in part {
+        let influence = (mean - value) * factor
+        squares += influence * influence
+        cubes += influence * influence * influence
+      }
+    }
     guard squares > 0, squares.isFinite else { return nil }
     let acceleration = cubes / (6 * squares * squares.squareRoot())
     return acceleration.isFinite ? acceleration : nil

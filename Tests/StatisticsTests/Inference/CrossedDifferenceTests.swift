@@ -139,4 +139,65 @@ struct CrossedDifferenceTests {
     // Three standard errors of a share of 5 % in 1500 trials are 1.7 points.
     #expect(Double(claims) / Double(trials) <= 0.067)
   }
+
+  /// Two texts of unlike size, the second in documents of two windows.
+  private static let texts = [Int](repeating: 0, count: 12) + [Int](repeating: 1, count: 20)
+  private static let documents = texts.indices.map { $0 < 12 ? $0 : 12 + ($0 - 12) / 2 }
+
+  @Test("with strata the error over items is that within them, replicates or not")
+  func strata() throws {
+    var random = SeededGenerator(seed: 5)
+    let items = Self.texts.map { Self.normal(&random) + 3 * Double($0) }
+    let weights = Self.texts.map { 1 + Double($0) }
+    let zeros = items.map { _ in 0.0 }
+    let (clusters, strata) = (Clusters(Self.documents), Clusters(Self.texts))
+    let within = try MeanEstimate(
+      sumOf: items, over: weights, clusters: clusters, strata: strata)
+    let single = try CrossedDifference(
+      candidate: [items], baseline: [zeros], weights: weights, clusters: clusters, strata: strata)
+    #expect(single.asDesigned == within.student)
+    // Equal replicates: nothing but items varies.
+    let repeated = try CrossedDifference(
+      candidate: [items, items, items], baseline: [zeros, zeros, zeros], weights: weights,
+      clusters: clusters, strata: strata, factors: [.init("calibration", levels: 3)])
+    // A few roundings of sums of 22 numbers of size 3.
+    #expect(abs(repeated.asDesigned.standardError - within.standardError) < 1e-13)
+    #expect(abs(repeated.asDesigned.mean - within.mean) < 1e-13)
+    let pooled = try CrossedDifference(
+      candidate: [items, items, items], baseline: [zeros, zeros, zeros], weights: weights,
+      clusters: clusters, factors: [.init("calibration", levels: 3)])
+    #expect(pooled.asDesigned.standardError > 1.3 * within.standardError)
+    let alone = try CrossedDifference(
+      candidate: [items], baseline: [zeros], weights: weights, clusters: clusters,
+      strata: Clusters([2] + Self.texts.dropFirst()))
+    #expect(
+      alone.overItems == (try MeanEstimate(sumOf: items, over: weights, clusters: clusters)),
+      "a text of one window says nothing of its error")
+  }
+
+  @Test("effects on texts that cancel are no chance: with strata, α is used up; without, hardly")
+  func sizeOfStrata() throws {
+    var random = SeededGenerator(seed: 12)
+    let trials = 1000
+    var (stratified, pooled) = (0, 0)
+    for _ in 0..<trials {
+      let items = Self.texts.map { 1.5 * ($0 == 0 ? 20 : -12) / 16 + 0.7 * Self.normal(&random) }
+      let table = (0..<3).map { _ in
+        let seed = 0.1 * Self.normal(&random)
+        return items.map { seed + $0 + 0.5 * Self.normal(&random) }
+      }
+      func p(_ strata: Clusters?) throws -> Double {
+        let crossed = try CrossedDifference(
+          candidate: table, baseline: table.map { $0.map { _ in 0 } }, strata: strata,
+          factors: [.init("search", levels: 3)])
+        return crossed.asDesigned.pValue() ?? 1
+      }
+      if try p(Clusters(Self.texts)) <= 0.05 { stratified += 1 }
+      if try p(nil) <= 0.05 { pooled += 1 }
+    }
+    // Three standard errors of 5 % in 1000 trials are 2.1 points; the interval is known to be wide
+    // where seeds are few.
+    #expect(Double(stratified) / Double(trials) <= 0.071, "\(stratified)")
+    #expect(stratified > 4 * pooled, "\(stratified) against \(pooled)")
+  }
 }

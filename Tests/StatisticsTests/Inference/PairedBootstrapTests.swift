@@ -131,4 +131,31 @@ struct PairedBootstrapTests {
         candidate: [1, 2], baseline: [1, 3], weights: [1, -1], count: 100, using: &random)
     }
   }
+
+  @Test("strata are resampled apart: unlike texts without a spread of their own have no interval")
+  func strata() throws {
+    var random = SeededGenerator(seed: 6)
+    let strata = Clusters("aaaaabbbbbbb".map { String($0) })
+    let shifts = strata.membership.map { $0 == 0 ? 0.5 : -0.25 }
+    func bootstrap(_ shifts: [Double], _ strata: Clusters?) throws -> PairedBootstrap {
+      try PairedBootstrap(
+        candidate: shifts.map { 3 + $0 }, baseline: shifts.map { _ in 3 }, strata: strata,
+        count: 2000, using: &random)
+    }
+    let apart = try bootstrap(shifts, strata)
+    // (5 · 0.5 - 7 · 0.25) / 12, in sums of binary fractions.
+    #expect(apart.estimate == 0.0625)
+    #expect(apart.resamples.allSatisfy { $0 == 0.0625 })
+    #expect(try bootstrap(shifts, nil).standardError > 0.05)
+    let varied = try shifts.map { try $0 + normal(&random) }
+    let within = try MeanEstimate(
+      candidate: varied, baseline: varied.map { _ in 0 }, strata: strata)
+    let resampled = try bootstrap(varied, strata)
+    // The bootstrap divides by n, not n - 1: √(4/5) to √(6/7), and 2000 resamples are good to 5 %.
+    let ratio = resampled.standardError / within.standardError
+    #expect(ratio > 0.84 && ratio < 0.98, "\(ratio)")
+    #expect(try resampled.acceleratedInterval()?.contains(resampled.estimate) == true)
+    let lone = Clusters(["c"] + Array("aaaabbbbbbb").map { String($0) })
+    #expect(try bootstrap(shifts, lone).standardError > 0.05, "a text of one window: left aside")
+  }
 }
