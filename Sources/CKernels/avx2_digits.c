@@ -1,4 +1,4 @@
-// AVX2 for up to 4 bits: 32 codes meet 32 inputs in one instruction, in integers.
+// AVX2 for codes in units: 32 of them meet 32 inputs in one instruction, in integers.
 //
 // An input is V S with S a scale for each segment and |V| < 2^23, in three digits of eight bits. What
 // is lost is below 2^-24 of the segment's largest input, which for inputs of like sizes is what f32
@@ -8,14 +8,12 @@
 #include <math.h>
 #include <string.h>
 
-#include "bytes.h"
+#include "units.h"
 
 /// Below this, scales times S would leave the normal numbers.
 static const float smallest_input = 1e-20f;
 /// The largest input may be this many times the mean magnitude.
 static const float largest_ratio = 64;
-/// Blocks: sums of the lower digits of a lane stay below 2^31: 257 * 15 * 2^7 * 16 bytes * 2^8 pairs.
-enum { LARGEST_SEGMENT = 512 };
 /// 127 in the highest place.
 static const float largest_value = 127 << 16;
 
@@ -63,29 +61,37 @@ AVX2 static bool round_segment(
   return true;
 }
 
+/// Byte `shift / 8` of 32 numbers, those of two halves of 16.
+AVX2 CK_INLINE __m256i bytes_of(const __m256i numbers[4], const int shift) {
+  __m256i bytes[4];
+  CK_UNROLL for (int i = 0; i < 4; i++) {
+    bytes[i] = _mm256_and_si256(
+      shift == 0 ? numbers[i] : _mm256_srli_epi32(numbers[i], shift), _mm256_set1_epi32(0xFF));
+  }
+  // Packing goes by halves of the registers: 0-3, 8-11, 16-19, 24-27, then the others.
+  const __m256i packed = _mm256_packus_epi16(
+    _mm256_packus_epi32(bytes[0], bytes[1]), _mm256_packus_epi32(bytes[2], bytes[3]));
+  return _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
 /// The digits of a pair of blocks, and their sums, added to `[2, 8]`: of the lower two as the numbers
 /// that they make, and of the highest, in the lanes in which the kernels sum their products.
-AVX2 static void write_digits(
-  const int32_t *numbers, int bits, bool halves, int8_t *digits, int32_t *sums
-) {
-  for (size_t k = 0; k < 4; k++) {
-    for (size_t index = 0; index < 32; index++) {
-      // Digits are those of number + 2^23 + 2^15 + 2^7 in base 256, less 128.
-      const uint32_t shifted =
-        (uint32_t)(numbers[ck_byte_column(bits, halves, k, index)] + 0x808080);
-      int8_t *to = digits + 96 * k + index;
-      to[0] = (int8_t)((shifted & 0xFF) ^ 0x80);
-      to[32] = (int8_t)((shifted >> 8 & 0xFF) ^ 0x80);
-      to[64] = (int8_t)((shifted >> 16 & 0xFF) ^ 0x80);
-    }
-  }
+AVX2 static void write_digits(const int32_t *numbers, int8_t *digits, int32_t *sums) {
   __m256i words[3];
-  for (int d = 0; d < 3; d++) {
-    words[d] = _mm256_setzero_si256();
-    for (size_t k = 0; k < 4; k++) {
-      const __m256i bytes = _mm256_loadu_si256((const void *)(digits + 96 * k + 32 * d));
-      words[d] =
-        _mm256_add_epi16(words[d], _mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes));
+  CK_UNROLL for (int d = 0; d < 3; d++) words[d] = _mm256_setzero_si256();
+  CK_UNROLL for (size_t k = 0; k < 4; k++) {
+    // Digits are those of number + 2^23 + 2^15 + 2^7 in base 256, less 128.
+    __m256i shifted[4];
+    CK_UNROLL for (size_t i = 0; i < 4; i++) {
+      const int32_t *from = numbers + ck_step_column(k, 8 * i);
+      shifted[i] = _mm256_add_epi32(
+        _mm256_loadu_si256((const void *)from), _mm256_set1_epi32(0x808080));
+    }
+    CK_UNROLL for (int d = 0; d < 3; d++) {
+      const __m256i digit =
+        _mm256_xor_si256(bytes_of(shifted, 8 * d), _mm256_set1_epi8((char)0x80));
+      _mm256_storeu_si256((void *)(digits + 96 * k + 32 * (size_t)d), digit);
+      words[d] = _mm256_add_epi16(words[d], _mm256_maddubs_epi16(_mm256_set1_epi8(1), digit));
     }
   }
   __m256i *to = (__m256i *)sums;
@@ -94,17 +100,15 @@ AVX2 static void write_digits(
     to + 1, _mm256_add_epi32(_mm256_loadu_si256(to + 1), upper_sums(words)));
 }
 
-bool ck_has_bytes(const ck_packed *weights) {
-  if (weights->bits > 4 || weights->columns == 0 || !ck_has_blocks(weights)) return false;
-  const ck_geometry geometry = ck_geometry_of(weights);
-  return geometry.segment_groups == 1 && geometry.segment_blocks <= LARGEST_SEGMENT
-         && (geometry.segment_blocks == 1 || geometry.segment_blocks % 2 == 0
-             || geometry.segments == 1);
-}
-
 /// Pairs of blocks that share their sums.
 CK_INLINE size_t pairs_of(const ck_geometry *geometry) {
   return (geometry->segment_blocks + 1) / 2;
+}
+
+/// Of a row: those pairs, or pairs of segments of a block each.
+CK_INLINE size_t steps_of(const ck_geometry *geometry) {
+  const size_t pairs = (geometry->blocks + 1) / 2;
+  return (pairs + pairs_of(geometry) - 1) / pairs_of(geometry);
 }
 
 bool ck_digits_avx2(
@@ -114,7 +118,7 @@ bool ck_digits_avx2(
   const ck_geometry geometry = ck_geometry_of(weights);
   const size_t width = geometry.segment_blocks * CK_BLOCK;
   const size_t pairs = (geometry.blocks + 1) / 2, segment_pairs = pairs_of(&geometry);
-  const size_t steps = (pairs + segment_pairs - 1) / segment_pairs;
+  const size_t steps = steps_of(&geometry);
   memset(sums, 0, batch * steps * 16 * sizeof(int32_t));
   memset(numbers + (pairs * 2 - 1) * CK_BLOCK, 0, CK_BLOCK * sizeof(int32_t));
   for (size_t n = 0; n < batch; n++) {
@@ -128,8 +132,8 @@ bool ck_digits_avx2(
     }
     for (size_t pair = 0; pair < pairs; pair++) {
       write_digits(
-        numbers + pair * 2 * CK_BLOCK, weights->bits, ck_has_halves(&geometry),
-        digits + (n * pairs + pair) * 384, sums + (n * steps + pair / segment_pairs) * 16);
+        numbers + pair * CK_PAIR, digits + (n * pairs + pair) * 384,
+        sums + (n * steps + pair / segment_pairs) * 16);
     }
   }
   return true;
@@ -153,204 +157,268 @@ AVX2 CK_INLINE __m256i half_zeros(const int32_t *zeros) {
     _mm256_castsi128_si256(_mm_set1_epi32(zeros[0])), _mm_set1_epi32(zeros[1]), 1);
 }
 
-/// Rows `row ..< row + ROWS` times BATCH vectors.
-///
-/// ONE_PAIR: segments are a pair of blocks; HALVES: a segment is one block.
-AVX2 CK_INLINE void multiply_rows(
-  const ck_packed *weights, const ck_geometry geometry, size_t row, const ck_input *input,
-  float *y, size_t y_stride, bool accumulate, const int bits, const int ROWS, const int BATCH,
-  const bool ONE_PAIR, const bool HALVES, const bool SYMMETRIC
+/// Adds products of a pair to sums of the lower two digits and of the highest.
+AVX2 CK_INLINE void add_pair(
+  const uint8_t *codes, const int8_t *x, size_t x_stride, const int bits,
+  const ck_source SOURCE, const int BATCH, bool first, __m256i low[4], __m256i high[4]
 ) {
-  const size_t segments = geometry.segments;
-  const size_t pairs = (geometry.blocks + 1) / 2;
-  const size_t segment_pairs = ONE_PAIR ? 1 : pairs_of(&geometry);
-  const size_t steps = (pairs + segment_pairs - 1) / segment_pairs;
-  const __m256 high_unit = _mm256_set1_ps(0x1p16f);
-
-  const uint8_t *codes[4];
-  __m256 total[4][4];
-  float units[4][4][16];
-  int32_t zeros[4][16];
-  CK_UNROLL for (int r = 0; r < ROWS; r++) {
-    codes[r] = weights->codes + (row + (size_t)r) * weights->row_bytes;
-    CK_UNROLL for (int n = 0; n < BATCH; n++) total[r][n] = _mm256_setzero_ps();
-  }
-  const uint8_t *next_rows = codes[0] + (size_t)ROWS * weights->row_bytes;
-
-  size_t pair = 0;
-  for (size_t segment = 0; segment < segments; segment += HALVES ? 2 : 1) {
-    size_t end = pair + segment_pairs;
-    if (!ONE_PAIR && end > pairs) end = pairs;
-    const size_t place = segment % 16;
-    if (place == 0) {
-      const size_t left = segments - segment;
-      CK_UNROLL for (int half = 0; half < 2; half++) {
-        const size_t at = segment + (size_t)(8 * half);
-        const __m256i used = _mm256_cmpgt_epi32(
-          _mm256_set1_epi32(left > 16 ? 8 : (int)left - 8 * half),
-          _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-        CK_UNROLL for (int r = 0; r < ROWS; r++) {
-          const size_t group = (row + (size_t)r) * weights->group_stride + at;
-          __m256 scale =
-            _mm256_cvtph_ps(_mm_loadu_si128((const void *)(weights->scales + group)));
-          // Scales of the next row may be infinite.
-          scale = _mm256_and_ps(scale, _mm256_castsi256_ps(used));
-          if (bits == 1) scale = _mm256_mul_ps(scale, _mm256_set1_ps(0.5f));
-          CK_UNROLL for (int n = 0; n < BATCH; n++) {
-            const float *unit = input->digit_units + (size_t)n * segments + at;
-            _mm256_storeu_ps(
-              units[r][n] + 8 * half, _mm256_mul_ps(scale, _mm256_maskload_ps(unit, used)));
-          }
-          if (SYMMETRIC) continue;
-          const __m128i points = _mm_loadl_epi64((const void *)(weights->zeros + group));
-          _mm256_storeu_si256((void *)(zeros[r] + 8 * half), _mm256_cvtepu8_epi32(points));
-        }
-      }
-    }
-
-    // Sums of the lower two digits and of the highest.
-    __m256i low[4][4], high[4][4];
-    bool first = true;
-    for (bool more = true; more; more = !ONE_PAIR && pair < end) {
-      const int8_t *x = input->digits + pair * 384;
-      const uint8_t *ahead = next_rows + pair * (size_t)(16 * bits * ROWS);
-      CK_UNROLL for (int line = 0; line < 16 * bits * ROWS; line += 64) {
-        _mm_prefetch((const char *)ahead + line, _MM_HINT_T1);
-      }
-      // At most 4 products of 2 * 15 * 128: below 2^15.
-      __m256i sum[4][4][3];
-      __m256i bytes[4][2];
-      CK_UNROLL for (int r = 0; r < ROWS; r++) {
-        ck_load_bytes(codes[r] + pair * (size_t)(16 * bits), bits, HALVES, bytes[r]);
-      }
-      CK_UNROLL for (int k = 0; k < 4; k++) {
-        CK_UNROLL for (int r = 0; r < ROWS; r++) {
-          const __m256i code = ck_code_bytes(bytes[r], bits, k);
-          CK_UNROLL for (int n = 0; n < BATCH; n++) {
-            CK_UNROLL for (int d = 0; d < 3; d++) {
-              const int8_t *inputs = x + (size_t)n * pairs * 384 + 96 * k + 32 * d;
-              const __m256i product =
-                _mm256_maddubs_epi16(code, _mm256_loadu_si256((const void *)inputs));
-              sum[r][n][d] = k == 0 ? product : _mm256_add_epi16(sum[r][n][d], product);
-            }
-          }
-        }
-      }
-      CK_UNROLL for (int r = 0; r < ROWS; r++) {
-        CK_UNROLL for (int n = 0; n < BATCH; n++) {
-          const __m256i lower = lower_sums(sum[r][n]), upper = upper_sums(sum[r][n]);
-          low[r][n] = first ? lower : _mm256_add_epi32(low[r][n], lower);
-          high[r][n] = first ? upper : _mm256_add_epi32(high[r][n], upper);
-        }
-      }
-      pair++;
-      first = false;
-    }
-
-    // Products are those of q so far; those of z, one sum of inputs, are taken off in integers.
+  // Sums of as many products of 2 * codes * 128 as stay below 2^15.
+  const int STEPS = bits <= 5 ? 4 : bits == 6 ? 2 : 1;
+  __m256i words[4][3];
+  CK_UNROLL for (int k = 0; k < 4; k++) {
+    const __m256i code = ck_step_bytes(codes, bits, SOURCE, k);
     CK_UNROLL for (int n = 0; n < BATCH; n++) {
-      const int32_t *sums =
-        input->digit_sums + ((size_t)n * steps + segment / (HALVES ? 2 : 1)) * 16;
-      __m256i taken[2];
-      CK_UNROLL for (int part = 0; part < 2; part++) {
-        taken[part] = _mm256_loadu_si256((const void *)(sums + 8 * part));
-        if (SYMMETRIC && bits > 1) taken[part] = _mm256_slli_epi32(taken[part], bits - 1);
+      CK_UNROLL for (int d = 0; d < 3; d++) {
+        const int8_t *inputs = x + (size_t)n * x_stride + 96 * k + 32 * d;
+        const __m256i product =
+          _mm256_maddubs_epi16(code, _mm256_loadu_si256((const void *)inputs));
+        words[n][d] = k % STEPS == 0 ? product : _mm256_add_epi16(words[n][d], product);
       }
-      CK_UNROLL for (int r = 0; r < ROWS; r++) {
-        __m256i zero[2] = {taken[0], taken[1]};
-        if (!SYMMETRIC) {
-          const __m256i point = HALVES ? half_zeros(zeros[r] + place)
-                                       : _mm256_set1_epi32(zeros[r][place]);
-          CK_UNROLL for (int part = 0; part < 2; part++) {
-            zero[part] = _mm256_mullo_epi32(taken[part], point);
-            if (bits == 1) zero[part] = _mm256_slli_epi32(zero[part], 1);
-          }
-        }
-        if (bits == 1) {
-          low[r][n] = _mm256_slli_epi32(low[r][n], 1);
-          high[r][n] = _mm256_slli_epi32(high[r][n], 1);
-        }
-        low[r][n] = _mm256_sub_epi32(low[r][n], zero[0]);
-        high[r][n] = _mm256_sub_epi32(high[r][n], zero[1]);
-        const __m256 sum = _mm256_fmadd_ps(
-          _mm256_cvtepi32_ps(high[r][n]), high_unit, _mm256_cvtepi32_ps(low[r][n]));
-        const __m256 unit = HALVES ? half_units(units[r][n] + place)
-                                   : _mm256_set1_ps(units[r][n][place]);
-        total[r][n] = _mm256_fmadd_ps(unit, sum, total[r][n]);
-      }
-    }
-  }
-
-  CK_UNROLL for (int r = 0; r < ROWS; r++) {
-    CK_UNROLL for (int n = 0; n < BATCH; n++) {
-      float *target = y + (size_t)n * y_stride + row + (size_t)r;
-      float value = lane_sum(total[r][n]);
-      *target = accumulate ? *target + value : value;
+      if (k % STEPS != STEPS - 1) continue;
+      const __m256i lower = lower_sums(words[n]), upper = upper_sums(words[n]);
+      const bool fresh = first && k < STEPS;
+      low[n] = fresh ? lower : _mm256_add_epi32(low[n], lower);
+      high[n] = fresh ? upper : _mm256_add_epi32(high[n], upper);
     }
   }
 }
 
-#define SHAPE(bits, rows, batch)                                                                \
-  AVX2 static void multiply_##bits##_##rows##_##batch(                                          \
-    const ck_packed *weights, const ck_geometry *geometry, size_t row, const ck_input *input,   \
-    float *y, size_t y_stride, bool accumulate                                                  \
-  ) {                                                                                           \
-    const bool halves = ck_has_halves(geometry), pair = geometry->segment_blocks == 2;          \
-    FORM(bits, rows, batch, halves && !weights->zeros, true, true, true)                        \
-    FORM(bits, rows, batch, pair && !weights->zeros, true, false, true)                         \
-    FORM(bits, rows, batch, halves, true, true, false)                                          \
-    FORM(bits, rows, batch, !weights->zeros, false, false, true)                                \
-    FORM(bits, rows, batch, true, false, false, false)                                          \
-  }
-#define FORM(bits, rows, batch, condition, one_pair, halves, symmetric)                         \
-  if (condition) {                                                                              \
-    multiply_rows(                                                                              \
-      weights, *geometry, row, input, y, y_stride, accumulate, bits, rows, batch, one_pair,     \
-      halves, symmetric);                                                                       \
-    return;                                                                                     \
-  }
-#define SHAPES(bits)                                                                            \
-  SHAPE(bits, 2, 1) SHAPE(bits, 1, 1) SHAPE(bits, 2, 2) SHAPE(bits, 1, 2) SHAPE(bits, 1, 4)
+/// A row, and what its segments share.
+typedef struct {
+  const ck_packed *weights;
+  const ck_input *input;
+  /// As `digit_sums`; of symmetric weights, times the centre of the codes.
+  const int32_t *sums;
+  size_t row, segments, pairs, steps;
+  /// Scales times units of the inputs, and zero points, of sixteen segments.
+  float units[4][16];
+  int32_t zeros[16];
+} row_state;
 
-SHAPES(1) SHAPES(2) SHAPES(3) SHAPES(4)
+/// Loads `units` and `zeros` of eight segments, or, if not ALL, of the last ones.
+AVX2 CK_INLINE void load_eight(
+  row_state *state, size_t segment, size_t place, const bool ALL, const int bits,
+  const int BATCH, const bool SYMMETRIC
+) {
+  const ck_packed *weights = state->weights;
+  const size_t group = state->row * weights->group_stride + segment;
+  __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128((const void *)(weights->scales + group)));
+  if (bits == 1) scale = _mm256_mul_ps(scale, _mm256_set1_ps(0.5f));
+  __m256i used = _mm256_set1_epi32(-1);
+  if (!ALL) {
+    used = _mm256_cmpgt_epi32(
+      _mm256_set1_epi32((int)(state->segments - segment)),
+      _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    // Scales of the next row may be infinite.
+    scale = _mm256_and_ps(scale, _mm256_castsi256_ps(used));
+  }
+  CK_UNROLL for (int n = 0; n < BATCH; n++) {
+    const float *from = state->input->digit_units + (size_t)n * state->segments + segment;
+    const __m256 unit = ALL ? _mm256_loadu_ps(from) : _mm256_maskload_ps(from, used);
+    _mm256_storeu_ps(state->units[n] + place, _mm256_mul_ps(scale, unit));
+  }
+  if (SYMMETRIC) return;
+  __m256i points =
+    _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)(weights->zeros + group)));
+  if (bits == 1) points = _mm256_slli_epi32(points, 1);
+  _mm256_storeu_si256((void *)(state->zeros + place), points);
+}
+
+/// Loads `units` and `zeros` of segments from `segment` on, a multiple of 16.
+AVX2 CK_INLINE void load_segments(
+  row_state *state, size_t segment, const int bits, const int BATCH, const bool SYMMETRIC
+) {
+  CK_UNROLL for (size_t place = 0; place < 16; place += 8) {
+    const size_t at = segment + place;
+    if (at + 8 <= state->segments) {
+      load_eight(state, at, place, true, bits, BATCH, SYMMETRIC);
+    } else if (at < state->segments) {
+      load_eight(state, at, place, false, bits, BATCH, SYMMETRIC);
+    }
+  }
+}
+
+/// Adds the sums of step `step` of the row, which are those of codes so far, to its totals: products of
+/// zero points, one sum of inputs, are taken off in integers.
+AVX2 CK_INLINE void add_segment(
+  const row_state *state, size_t step, const int BATCH, const bool HALVES,
+  const bool SYMMETRIC, const __m256i low[4], const __m256i high[4], __m256 total[4]
+) {
+  const size_t place = (HALVES ? 2 * step : step) % 16;
+  CK_UNROLL for (int n = 0; n < BATCH; n++) {
+    const int32_t *sums = state->sums + ((size_t)n * state->steps + step) * 16;
+    __m256 parts[2];
+    CK_UNROLL for (int part = 0; part < 2; part++) {
+      __m256i taken = _mm256_loadu_si256((const void *)(sums + 8 * part));
+      if (!SYMMETRIC) {
+        taken = _mm256_mullo_epi32(
+          taken, HALVES ? half_zeros(state->zeros + place)
+                        : _mm256_set1_epi32(state->zeros[place]));
+      }
+      parts[part] = _mm256_cvtepi32_ps(_mm256_sub_epi32(part == 0 ? low[n] : high[n], taken));
+    }
+    const __m256 sum = _mm256_fmadd_ps(parts[1], _mm256_set1_ps(0x1p16f), parts[0]);
+    const float *unit = state->units[n] + place;
+    total[n] = _mm256_fmadd_ps(HALVES ? half_units(unit) : _mm256_set1_ps(*unit), sum, total[n]);
+  }
+}
+
+/// Writes a row's products with BATCH vectors.
+AVX2 CK_INLINE void store(
+  const __m256 total[4], size_t row, const int BATCH, float *y, size_t y_stride, bool accumulate
+) {
+  CK_UNROLL for (int n = 0; n < BATCH; n++) {
+    float *target = y + (size_t)n * y_stride + row;
+    const float value = lane_sum(total[n]);
+    *target = accumulate ? *target + value : value;
+  }
+}
+
+/// A row whose segments are a pair of blocks, or, if HALVES, a block.
+AVX2 CK_INLINE void multiply_pairs(
+  row_state *state, const int bits, const int BATCH, const bool HALVES, const bool SYMMETRIC,
+  float *y, size_t y_stride, bool accumulate
+) {
+  const ck_packed *weights = state->weights;
+  const int8_t *x = state->input->digits;
+  // Pairs, and those of whole units.
+  const size_t pairs = state->pairs, whole = weights->columns / (2 * CK_PAIR) * 2;
+  const uint8_t *codes = weights->codes + state->row * weights->row_bytes;
+  uint8_t loose[2 * CK_PAIR];
+  if (whole < pairs) ck_unpack_loose(codes, bits, weights->columns, bits == 1, loose);
+  __m256 total[4];
+  CK_UNROLL for (int n = 0; n < BATCH; n++) total[n] = _mm256_setzero_ps();
+  __m256i low[4], high[4];
+#define ADD(from, source)                                                                       \
+  add_pair(from, x + pair * 384, pairs * 384, bits, source, BATCH, true, low, high);            \
+  add_segment(state, pair, BATCH, HALVES, SYMMETRIC, low, high, total);                         \
+  pair++;
+  for (size_t pair = 0; pair < pairs;) {
+    const size_t left = pairs - pair, count = HALVES ? 8 : 16;
+    const size_t end = pair + (left < count ? left : count);
+    load_segments(state, HALVES ? 2 * pair : pair, bits, BATCH, SYMMETRIC);
+    while (pair < end && pair < whole) {
+      const uint8_t *unit = codes + pair * (size_t)(16 * bits);
+      CK_UNROLL for (int line = 0; line < 32 * bits; line += 64) {
+        _mm_prefetch((const char *)unit + weights->row_bytes + line, _MM_HINT_T1);
+      }
+      ADD(unit, CK_FIRST)
+      ADD(unit, CK_SECOND)
+    }
+    while (pair < end) {
+      ADD(loose + (pair - whole) * CK_PAIR, CK_LOOSE)
+    }
+  }
+#undef ADD
+  store(total, state->row, BATCH, y, y_stride, accumulate);
+}
+
+/// A row whose segments are several pairs.
+AVX2 CK_INLINE void multiply_segments(
+  row_state *state, size_t segment_pairs, const int bits, const int BATCH, const bool SYMMETRIC,
+  float *y, size_t y_stride, bool accumulate
+) {
+  const ck_packed *weights = state->weights;
+  const int8_t *x = state->input->digits;
+  const size_t pairs = state->pairs, whole = weights->columns / (2 * CK_PAIR) * 2;
+  const uint8_t *codes = weights->codes + state->row * weights->row_bytes;
+  uint8_t loose[2 * CK_PAIR];
+  if (whole < pairs) ck_unpack_loose(codes, bits, weights->columns, bits == 1, loose);
+  __m256 total[4];
+  CK_UNROLL for (int n = 0; n < BATCH; n++) total[n] = _mm256_setzero_ps();
+  size_t pair = 0;
+  for (size_t step = 0; step < state->steps; step++) {
+    if (step % 16 == 0) load_segments(state, step, bits, BATCH, SYMMETRIC);
+    const size_t left = pairs - pair;
+    const size_t end = pair + (left < segment_pairs ? left : segment_pairs);
+    __m256i low[4], high[4];
+#define ADD(from, source)                                                                       \
+  add_pair(from, x + pair * 384, pairs * 384, bits, source, BATCH, first, low, high)
+    for (bool first = true; pair < end; first = false, pair++) {
+      const uint8_t *unit = codes + pair / 2 * (size_t)(32 * bits);
+      const uint8_t *ahead = codes + weights->row_bytes + pair * (size_t)(16 * bits);
+      CK_UNROLL for (int line = 0; line < 16 * bits; line += 64) {
+        _mm_prefetch((const char *)ahead + line, _MM_HINT_T1);
+      }
+      if (pair >= whole) {
+        ADD(loose + (pair - whole) * CK_PAIR, CK_LOOSE);
+      } else if (pair % 2 == 0) {
+        ADD(unit, CK_FIRST);
+      } else {
+        ADD(unit, CK_SECOND);
+      }
+    }
+#undef ADD
+    add_segment(state, step, BATCH, false, SYMMETRIC, low, high, total);
+  }
+  store(total, state->row, BATCH, y, y_stride, accumulate);
+}
+
+/// Rows `first ..< end`; see row_state for the sums.
+#define SHAPE(bits, batch)                                                                      \
+  AVX2 static void multiply_##bits##_##batch(                                                   \
+    const ck_packed *weights, const ck_geometry *geometry, size_t first, size_t end,            \
+    const ck_input *input, const int32_t *sums, float *y, size_t y_stride, bool accumulate      \
+  ) {                                                                                           \
+    row_state state = {                                                                         \
+      .weights = weights, .input = input, .sums = sums, .segments = geometry->segments,         \
+      .pairs = (geometry->blocks + 1) / 2, .steps = steps_of(geometry)};                        \
+    const bool halves = ck_has_halves(geometry), symmetric = !weights->zeros;                   \
+    const size_t pairs = pairs_of(geometry);                                                    \
+    for (state.row = first; state.row < end; state.row++) {                                     \
+      if (halves && symmetric) {                                                                \
+        multiply_pairs(&state, bits, batch, true, true, y, y_stride, accumulate);               \
+      } else if (halves) {                                                                      \
+        multiply_pairs(&state, bits, batch, true, false, y, y_stride, accumulate);              \
+      } else if (pairs == 1 && symmetric) {                                                     \
+        multiply_pairs(&state, bits, batch, false, true, y, y_stride, accumulate);              \
+      } else if (symmetric) {                                                                   \
+        multiply_segments(&state, pairs, bits, batch, true, y, y_stride, accumulate);           \
+      } else {                                                                                  \
+        multiply_segments(&state, pairs, bits, batch, false, y, y_stride, accumulate);          \
+      }                                                                                         \
+    }                                                                                           \
+  }
+#define SHAPES(bits) SHAPE(bits, 1) SHAPE(bits, 2) SHAPE(bits, 4)
+
+SHAPES(1) SHAPES(2) SHAPES(3) SHAPES(4) SHAPES(5) SHAPES(6) SHAPES(7)
 
 typedef void (*row_kernel)(
-  const ck_packed *, const ck_geometry *, size_t row, const ck_input *, float *y, size_t y_stride,
-  bool accumulate);
+  const ck_packed *, const ck_geometry *, size_t first, size_t end, const ck_input *,
+  const int32_t *sums, float *y, size_t y_stride, bool accumulate);
 
-/// Kernels of several rows and of one row for a batch of 1, 2 and 4.
-#define TABLE(bits)                                                                             \
-  {{multiply_##bits##_2_1, multiply_##bits##_1_1},                                              \
-   {multiply_##bits##_2_2, multiply_##bits##_1_2},                                              \
-   {multiply_##bits##_1_4, multiply_##bits##_1_4}}
-static const row_kernel kernels[4][3][2] = {TABLE(1), TABLE(2), TABLE(3), TABLE(4)};
-static const size_t kernel_rows[3] = {2, 2, 1};
+/// Kernels for a batch of 1, 2 and 4.
+#define TABLE(bits) {multiply_##bits##_1, multiply_##bits##_2, multiply_##bits##_4}
+static const row_kernel kernels[7][3] = {
+  TABLE(1), TABLE(2), TABLE(3), TABLE(4), TABLE(5), TABLE(6), TABLE(7)};
 
 void ck_multiply_digits_avx2(
   const ck_packed *weights, size_t first, size_t end, const ck_input *input, float *y,
   size_t y_stride, bool accumulate
 ) {
-  if (input->batch == 8) {
-    // Sixteen registers hold the sums of four vectors, so eight are taken in two passes.
-    const ck_geometry geometry = ck_geometry_of(weights);
-    const size_t segments = geometry.segments, pairs = (geometry.blocks + 1) / 2;
-    const size_t steps = (pairs + pairs_of(&geometry) - 1) / pairs_of(&geometry);
+  const ck_geometry geometry = ck_geometry_of(weights);
+  const size_t batch = input->batch, pairs = (geometry.blocks + 1) / 2;
+  const size_t steps = steps_of(&geometry);
+  // Sixteen registers hold the sums of four vectors.
+  if (batch > 4 || batch * steps > CK_MOST_PAIRS) {
     ck_input half = *input;
-    half.batch = 4;
+    half.batch = batch / 2;
     ck_multiply_digits_avx2(weights, first, end, &half, y, y_stride, accumulate);
-    half.digits += 4 * pairs * 384;
-    half.digit_sums += 4 * steps * 16;
-    half.digit_units += 4 * segments;
-    ck_multiply_digits_avx2(weights, first, end, &half, y + 4 * y_stride, y_stride, accumulate);
+    half.digits += batch / 2 * pairs * 384;
+    half.digit_sums += batch / 2 * steps * 16;
+    half.digit_units += batch / 2 * geometry.segments;
+    float *rest = y + batch / 2 * y_stride;
+    ck_multiply_digits_avx2(weights, first, end, &half, rest, y_stride, accumulate);
     return;
   }
-  const int shape = __builtin_ctzl(input->batch);
-  const row_kernel *kernel = kernels[weights->bits - 1][shape];
-  const size_t rows = kernel_rows[shape];
-  const ck_geometry geometry = ck_geometry_of(weights);
-  size_t row = first;
-  for (; row + rows <= end; row += rows) {
-    kernel[0](weights, &geometry, row, input, y, y_stride, accumulate);
+  const int32_t *sums = input->digit_sums;
+  int32_t centred[CK_MOST_PAIRS * 16];
+  if (!weights->zeros) {
+    // Of one bit, twice the codes are multiplied, so that the centre is 1.
+    const int shift = weights->bits == 1 ? 0 : weights->bits - 1;
+    for (size_t i = 0; i < batch * steps * 16; i++) centred[i] = sums[i] * (1 << shift);
+    sums = centred;
   }
-  for (; row < end; row++) kernel[1](weights, &geometry, row, input, y, y_stride, accumulate);
+  kernels[weights->bits - 1][__builtin_ctzl(batch)](
+    weights, &geometry, first, end, input, sums, y, y_stride, accumulate);
 }

@@ -1,12 +1,9 @@
 #pragma once
 
-// Codes of up to 4 bits as bytes, for instructions that multiply 32 of them with 32 inputs.
+// Codes of dense streams of up to 4 bits as bytes, for instructions that multiply 32 of them with 32
+// inputs of 8 bits.
 
-#include <immintrin.h>
-
-#include "levels.h"
-
-#define AVX2 __attribute__((target("avx2,fma,f16c")))
+#include "units.h"
 
 /// Column of byte `index` of step k of a pair of blocks: codes lie in bytes by twos or by fours. Where a
 /// block is a segment, each has a half of the bytes.
@@ -14,18 +11,6 @@ CK_INLINE size_t ck_byte_column(int bits, bool halves, size_t k, size_t index) {
   if (bits <= 2) return 4 * index + k;
   if (halves) return 64 * (index / 16) + 32 * (k / 2) + 2 * (index % 16) + k % 2;
   return 64 * (k / 2) + 2 * index + k % 2;
-}
-
-/// Whether every block of a pair is a segment of its own.
-CK_INLINE bool ck_has_halves(const ck_geometry *geometry) {
-  return geometry->segment_blocks == 1 && geometry->segments > 1;
-}
-
-/// Two parts of the codes, each in a half of the bytes.
-AVX2 CK_INLINE __m256i ck_beside(const uint8_t *first, const uint8_t *second) {
-  return _mm256_inserti128_si256(
-    _mm256_castsi128_si256(_mm_loadu_si128((const void *)first)),
-    _mm_loadu_si128((const void *)second), 1);
 }
 
 /// The codes of a pair of blocks in bytes; see ck_code_bytes.
@@ -63,10 +48,13 @@ AVX2 CK_INLINE void ck_load_bytes(
   }
 }
 
-/// The codes of step k, one a byte.
+/// The codes of step k, one a byte; of one bit, twice the codes.
 AVX2 CK_INLINE __m256i ck_code_bytes(const __m256i bytes[2], const int bits, const int k) {
-  const __m256i mask = _mm256_set1_epi8((char)((1 << bits) - 1));
   const __m256i from = bits > 2 ? bytes[k / 2] : bytes[0];
-  const int shift = bits > 2 ? bits * (k % 2) : bits * k;
-  return _mm256_and_si256(shift == 0 ? from : _mm256_srli_epi16(from, shift), mask);
+  const int shift = bits > 2 ? bits * (k % 2) : bits * k - (bits == 1);
+  const __m256i mask = _mm256_set1_epi8((char)(((1 << bits) - 1) << (bits == 1)));
+  const __m256i shifted = shift > 0   ? _mm256_srli_epi16(from, shift)
+                          : shift < 0 ? _mm256_slli_epi16(from, 1)
+                                      : from;
+  return _mm256_and_si256(shifted, mask);
 }

@@ -13,7 +13,7 @@ ck_level ck_best_level(void) {
   return __builtin_cpu_supports("avx512vnni") ? CK_VNNI : CK_AVX512;
 }
 
-/// Groups that do not fall on blocks: weights are dequantized in tiles that stay in the L1 cache.
+/// Groups that do not fall on blocks, and inputs that have no digits: weights are dequantized in tiles that stay in the L1 cache.
 static void multiply_dequantized(
   ck_level level, const ck_packed *weights, size_t first, size_t end, const ck_input *input,
   float *y, size_t y_stride, bool accumulate
@@ -42,12 +42,12 @@ void ck_multiply(
 ) {
   if (level == CK_SCALAR) {
     ck_multiply_ref(weights, first, end, input, y, y_stride, accumulate);
-  } else if (!ck_has_blocks(weights)) {
+  } else if (weights->in_units && input->digits) {
+    ck_multiply_digits_avx2(weights, first, end, input, y, y_stride, accumulate);
+  } else if (weights->in_units || !ck_has_blocks(weights)) {
     multiply_dequantized(level, weights, first, end, input, y, y_stride, accumulate);
   } else if (level == CK_VNNI && input->words && ck_has_block_pairs(weights)) {
     ck_multiply_vnni(weights, first, end, input, y, y_stride, accumulate);
-  } else if (level == CK_AVX2 && input->digits && ck_has_bytes(weights)) {
-    ck_multiply_digits_avx2(weights, first, end, input, y, y_stride, accumulate);
   } else if (level >= CK_AVX512) {
     ck_multiply_avx512(weights, first, end, input, y, y_stride, accumulate);
   } else {
@@ -67,7 +67,7 @@ bool ck_digits(
   ck_level level, const ck_packed *weights, const float *values, size_t stride, size_t batch,
   int32_t *numbers, int8_t *digits, int32_t *sums, float *units
 ) {
-  if (level != CK_AVX2 || !ck_has_bytes(weights)) return false;
+  if (level == CK_SCALAR || !weights->in_units) return false;
   return ck_digits_avx2(weights, values, stride, batch, numbers, digits, sums, units);
 }
 

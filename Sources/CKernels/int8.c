@@ -34,6 +34,10 @@ void ck_int8_round(
   }
 }
 
+bool ck_int8_has_kernels(const ck_packed *weights) {
+  return weights->in_units || (weights->bits <= 4 && ck_has_units(weights));
+}
+
 void ck_int8_arrange(
   const ck_packed *weights, const int8_t *values, size_t batch, int8_t *arranged, int32_t *sums
 ) {
@@ -57,7 +61,9 @@ void ck_int8_arrange(
       int8_t *to = arranged + (n * pairs + pair) * 2 * CK_BLOCK;
       for (size_t k = 0; k < 4; k++) {
         for (size_t index = 0; index < 32; index++) {
-          to[32 * k + index] = padded[ck_byte_column(weights->bits, halves, k, index)];
+          to[32 * k + index] =
+            padded[weights->in_units ? ck_step_column(k, index)
+                                     : ck_byte_column(weights->bits, halves, k, index)];
         }
       }
     }
@@ -106,7 +112,7 @@ void ck_int8_multiply_ref(
             weights->group_index ? (size_t)weights->group_index[column]
                                  : column / weights->group_size;
           if (its != group) continue;
-          products += (int32_t)ck_code_at(stream, weights->bits, column) * x[column];
+          products += (int32_t)ck_code(weights, stream, column) * x[column];
           inputs += x[column];
         }
         total = add_group(
@@ -117,7 +123,8 @@ void ck_int8_multiply_ref(
   }
 }
 
-/// Codes are unpacked in tiles: for more than 4 bits, and for groups that do not fall on blocks.
+/// Codes of dense streams are unpacked in tiles: for more than 4 bits, and for groups that do not fall on
+/// blocks.
 AVX2 static void multiply_unpacked(
   ck_level level, const ck_packed *weights, size_t first, size_t end,
   const ck_int8_input *input, float *y, size_t y_stride, bool accumulate
@@ -172,7 +179,7 @@ void ck_int8_multiply(
 ) {
   if (path == CK_INT8_SCALAR || weights->group_index || weights->columns == 0) {
     ck_int8_multiply_ref(weights, first, end, input, y, y_stride, accumulate);
-  } else if (!input->arranged || !ck_has_bytes(weights)) {
+  } else if (!input->arranged || !ck_int8_has_kernels(weights)) {
     multiply_unpacked(CK_AVX2, weights, first, end, input, y, y_stride, accumulate);
   } else if (path == CK_INT8_AVX2) {
     ck_int8_multiply_avx2(weights, first, end, input, y, y_stride, accumulate);

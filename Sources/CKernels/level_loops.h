@@ -20,7 +20,11 @@ CK_INLINE void dequantize_in_tiles(
   for (size_t done = 0; done < count; done += TILE) {
     size_t tile = count - done < TILE ? count - done : TILE;
     size_t column = start + done;
-    unpack(stream + column / 8 * (size_t)weights->bits, weights->bits, tile, codes);
+    if (weights->in_units) {
+      ck_unpack_units(stream, weights->bits, weights->columns, column, tile, codes);
+    } else {
+      unpack(stream + column / 8 * (size_t)weights->bits, weights->bits, tile, codes);
+    }
     for (size_t i = 0; i < tile;) {
       size_t group, run;
       if (weights->group_index) {

@@ -1,6 +1,6 @@
 // Scalar twins: the definitions that the vector kernels are tested against.
 
-#include "levels.h"
+#include "units.h"
 
 static size_t group_of(const ck_packed *weights, size_t column) {
   return weights->group_index ? (size_t)weights->group_index[column]
@@ -21,7 +21,7 @@ void ck_dequantize_ref(
   const uint8_t *stream = weights->codes + row * weights->row_bytes;
   for (size_t i = 0; i < count; i++) {
     size_t group = row * weights->group_stride + group_of(weights, start + i);
-    float code = (float)ck_code_at(stream, weights->bits, start + i);
+    float code = (float)ck_code(weights, stream, start + i);
     values[i] = ck_half(weights->scales[group]) * (code - zero_of(weights, group));
   }
 }

@@ -28,7 +28,7 @@ final class ArrangedInput: @unchecked Sendable {
     let units: AlignedBytes
   }
 
-  /// Inputs as digits of 8 bits, likewise: digits, their sums and units, one after the other.
+  /// Inputs as digits of 8 bits, for codes in units: digits, their sums and units, one after the other.
   private struct Digits {
     let memory: AlignedBytes
     /// Where sums and units start, in bytes.
@@ -90,7 +90,7 @@ final class ArrangedInput: @unchecked Sendable {
     of ordered: UnsafePointer<Float>, batch: Int, view: ck_packed, level: KernelLevel
   ) -> Digits? {
     var view = view
-    guard level == .avx2, ck_has_bytes(&view) else { return nil }
+    guard level != .scalar, view.in_units else { return nil }
     let (pairs, segments) = ((ck_blocks(&view) + 1) / 2, ck_segments(&view))
     let (sums, units) = (batch * pairs * 384, batch * pairs * (384 + 64))
     let numbers = (units + batch * segments * 4 + 63) & ~63
@@ -143,9 +143,9 @@ final class ArrangedInput: @unchecked Sendable {
 }
 
 extension PackedLinear {
-  /// Inputs have an order for codes that lie in bytes by fours, another for those that lie there by
-  /// twos, and none as integers for others.
-  private var inputForm: Int { bits <= 2 ? 4 : bits <= 4 ? 2 : 1 }
+  /// Inputs have one order for codes in units; for streams one where codes lie in bytes by fours, another
+  /// where they lie there by twos, and none as integers for others.
+  private var inputForm: Int { inUnits ? 0 : bits <= 2 ? 4 : bits <= 4 ? 2 : 1 }
 
   /// Whether an input arranged for `other` serves this matrix.
   func sharesInput(with other: PackedLinear) -> Bool {

@@ -7,7 +7,7 @@ import Glibc
 /// Instruction sets of the products with packed weights; each includes the ones before it.
 public enum KernelLevel: UInt32, Sendable, CaseIterable, Comparable {
   case scalar = 0
-  /// AVX2, FMA and F16C: codes of up to 4 bits in groups of 64, or of whole 128 columns, are multiplied as
+  /// AVX2, FMA and F16C: codes of up to 7 bits in groups of 64, or of whole 128 columns, are multiplied as
   /// integers with inputs of 24 bits, where no input is much larger than the others of its group.
   case avx2 = 1
   /// AVX-512 F, BW, VL and VBMI.
@@ -29,9 +29,11 @@ public enum KernelLevel: UInt32, Sendable, CaseIterable, Comparable {
 
 /// The weights of `y = W x + S x`, W packed and S sparse, multiplied without being dequantized.
 ///
-/// Codes stay the dense bit stream of ``PackedMatrix``, so a product reads the bytes that are
-/// stored: codes, scales (2 bytes a group), zero points (1 byte a group). Columns with an act-order
-/// group index are brought into the order of their groups once, and inputs at each product.
+/// A product reads as many bytes as are stored: codes, scales (2 bytes a group), zero points (1 byte a
+/// group). For AVX2 the codes of a row are brought into another order, in which none lies across two
+/// bytes (see `units.h` of CKernels); for other levels they stay the dense bit stream of ``PackedMatrix``.
+/// Columns with an act-order group index are brought into the order of their groups once, and inputs
+/// at each product.
 ///
 /// Products have the accuracy of f32: each weight is exact, products and sums are rounded in an order that depends on
 /// the level and the batch, never on the number of threads.
@@ -55,7 +57,9 @@ public struct PackedLinear: Sendable {
   let inputOrder: [Int32]?
   /// Group of each column where no order makes the groups runs of `groupSize`.
   private let groupIndex: AlignedBytes?
-  private let codes: AlignedBytes
+  private var codes: AlignedBytes
+  /// Whether they lie in the order of the kernels that take codes as bytes.
+  private(set) var inUnits: Bool
   private let scales: AlignedBytes
   private let zeros: AlignedBytes
 
@@ -64,7 +68,10 @@ public struct PackedLinear: Sendable {
   /// - Parameters:
   ///   - packed: W, shape `[rows, columns]`.
   ///   - sparse: S, the same shape; what is added to W.
-  public init(_ packed: PackedMatrix, sparse: SparseMatrix? = nil) {
+  ///   - level: Whose order the codes get; all levels of this CPU can read it.
+  public init(
+    _ packed: PackedMatrix, sparse: SparseMatrix? = nil, for level: KernelLevel = .best
+  ) {
     if let sparse {
       precondition(
         sparse.rows == packed.rows && sparse.columns == packed.columns,
@@ -83,7 +90,7 @@ public struct PackedLinear: Sendable {
     // Whole blocks of scales, so that lanes after the last column meet a finite one.
     let perBlock = packed.groupSize < Int(CK_BLOCK) ? Int(CK_BLOCK) / packed.groupSize : 1
     groupStride = (packed.groups + perBlock - 1) / perBlock * perBlock
-    codes = AlignedBytes(padding: ordered.codes)
+    let stream = AlignedBytes(padding: ordered.codes)
     scales = AlignedBytes(
       padding: ordered.scales.paddedRows(from: packed.groups, to: groupStride, fill: 0))
     zeros = AlignedBytes(
@@ -92,6 +99,26 @@ public struct PackedLinear: Sendable {
     bytes =
       ordered.codes.count + 2 * ordered.scales.count + ordered.zeros.count
       + 4 * ((order ?? ordered.groupIndex)?.count ?? 0) + (sparse?.bytes ?? 0)
+    (codes, inUnits) = (stream, false)
+    var view = view
+    guard ck_wants_units(level.ckLevel, &view) else { return }
+    (codes, inUnits) = (Self.inUnits(view, rows: rows, bytes: stream.count), true)
+  }
+
+  /// The codes in units.
+  private static func inUnits(_ view: ck_packed, rows: Int, bytes: Int) -> AlignedBytes {
+    let result = AlignedBytes(count: bytes)
+    memset(result.base + rows * view.row_bytes, 0, bytes - rows * view.row_bytes)
+    // SAFETY: chunks write their own rows; both outlive the loop.
+    nonisolated(unsafe) let (view, ordered) = (
+      view, result.base.assumingMemoryBound(to: UInt8.self)
+    )
+    forEachChunk(of: rows, size: 64) { range in
+      var view = view
+      ck_order_units(
+        KernelLevel.best.ckLevel, &view, range.lowerBound, range.upperBound, ordered)
+    }
+    return result
   }
 
   /// What the kernels read.
@@ -102,7 +129,7 @@ public struct PackedLinear: Sendable {
       zeros: symmetric ? nil : UnsafePointer(zeros.base.assumingMemoryBound(to: UInt8.self)),
       group_stride: groupStride,
       group_index: groupIndex.map { UnsafePointer($0.base.assumingMemoryBound(to: Int32.self)) },
-      columns: columns, group_size: groupSize, bits: Int32(bits))
+      columns: columns, group_size: groupSize, bits: Int32(bits), in_units: inUnits)
   }
 
   /// The weights, shape `[rows, columns]`, without the sparse part; exact.

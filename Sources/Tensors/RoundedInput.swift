@@ -63,7 +63,7 @@ final class RoundedInput: @unchecked Sendable {
     ck_int8_round(
       x, view.columns, view.columns, batch, rounded,
       scales.base.assumingMemoryBound(to: Float.self))
-    guard path != .scalar, ck_has_bytes(&view) else {
+    guard path != .scalar, ck_int8_has_kernels(&view) else {
       (arranged, sums) = (nil, nil)
       return
     }

@@ -10,9 +10,10 @@ struct Int8ActivationTests {
 
   /// W times rounded vectors by one path, shape `[count, rows]`.
   private func product(
-    _ packed: PackedMatrix, _ x: [Float], count: Int, path: IntegerPath
+    _ packed: PackedMatrix, _ x: [Float], count: Int, path: IntegerPath,
+    order: KernelLevel = .best
   ) -> [Float] {
-    let weights = PackedLinear(packed)
+    let weights = PackedLinear(packed, for: order)
     var view = weights.view
     let input = RoundedInput(x, batch: count, view: view, path: path)
     var inputView = input.view
@@ -31,10 +32,12 @@ struct Int8ActivationTests {
           rows: 7, columns: columns, bits: bits, groupSize: groupSize, symmetric: symmetric)
         for count in Self.batches {
           let x = uniform(count * columns, seed: 21)
-          #expect(
-            product(packed, x, count: count, path: path)
-              == product(packed, x, count: count, path: .scalar),
-            "\(columns) columns, groups of \(groupSize), \(symmetric), \(count)")
+          let expected = product(packed, x, count: count, path: .scalar, order: .scalar)
+          for order in PackedLinearTests.orders {
+            #expect(
+              product(packed, x, count: count, path: path, order: order) == expected,
+              "\(columns) columns, groups of \(groupSize), \(symmetric), \(count), \(order)")
+          }
         }
       }
     }

@@ -49,8 +49,12 @@ struct PackedLinearTests {
   static let shapes = [
     (256, 128), (257, 128), (200, 64), (130, 64), (63, 64), (100, 1000), (1, 128), (96, 32),
     (100, 32), (77, 16), (66, 8), (70, 4), (300, 192), (100, 96), (131, 48), (50, 7), (9, 1),
-    (1100, 64), (2100, 128), (2500, 50), (900, 256), (500, 384), (64, 128), (333, 512),
+    (1100, 64), (2100, 128), (2500, 50), (900, 256), (500, 384), (64, 128), (333, 512), (128, 64),
+    (384, 128), (640, 64), (896, 128), (1152, 384), (1280, 256), (4608, 5000),
   ]
+
+  /// Codes as dense streams and, on a CPU with AVX2, in units.
+  static let orders: [KernelLevel] = [.scalar, .avx2]
 
   @Test(
     "every level equals dequantizing and multiplying, any bits, groups and zero points",
@@ -61,9 +65,13 @@ struct PackedLinearTests {
         let packed = randomPacked(
           rows: 7, columns: columns, bits: bits, groupSize: groupSize, symmetric: symmetric)
         let x = Matrix(rows: 1, columns: columns, storage: uniform(columns, seed: 3))
-        let y = PackedLinear(packed).multiply(x, level: level)
-        let error = relativeError(y, x: x, weights: packed.dequantized())
-        #expect(error <= tolerance, "\(columns) columns, groups of \(groupSize), \(symmetric)")
+        for order in Self.orders {
+          let y = PackedLinear(packed, for: order).multiply(x, level: level)
+          let error = relativeError(y, x: x, weights: packed.dequantized())
+          #expect(
+            error <= tolerance,
+            "\(columns) columns, groups of \(groupSize), \(symmetric), order of \(order)")
+        }
       }
     }
   }
@@ -76,8 +84,12 @@ struct PackedLinearTests {
       let packed = randomPacked(
         rows: 67, columns: 333, bits: bits, groupSize: 128, symmetric: bits.isMultiple(of: 2))
       let x = Matrix(rows: count, columns: 333, storage: uniform(count * 333, seed: 4))
-      let y = PackedLinear(packed).multiply(x, level: level)
-      #expect(relativeError(y, x: x, weights: packed.dequantized()) <= tolerance, "\(bits) bits")
+      for order in Self.orders {
+        let y = PackedLinear(packed, for: order).multiply(x, level: level)
+        #expect(
+          relativeError(y, x: x, weights: packed.dequantized()) <= tolerance,
+          "\(bits) bits, order of \(order)")
+      }
     }
   }
 
@@ -193,7 +205,11 @@ struct PackedLinearTests {
     for (columns, groupSize) in Self.shapes {
       let packed = randomPacked(
         rows: 3, columns: columns, bits: bits, groupSize: groupSize, symmetric: false)
-      #expect(PackedLinear(packed).dequantized(level: level) == packed.dequantized())
+      for order in Self.orders {
+        #expect(
+          PackedLinear(packed, for: order).dequantized(level: level) == packed.dequantized(),
+          "\(columns), \(order)")
+      }
     }
   }
 

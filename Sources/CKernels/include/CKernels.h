@@ -9,7 +9,7 @@
 /// Instruction sets of the kernels; each includes the ones before it.
 typedef enum {
   CK_SCALAR = 0,
-  /// AVX2, FMA, F16C; codes of up to 4 bits are multiplied as integers.
+  /// AVX2, FMA, F16C; codes in units are multiplied as integers.
   CK_AVX2 = 1,
   /// AVX-512 F, BW, VL and VBMI.
   CK_AVX512 = 2,
@@ -27,7 +27,7 @@ ck_level ck_best_level(void);
 
 /// Weights `w = s (q - z)`, one (s, z) per row and group of columns.
 typedef struct {
-  /// Dense little-endian bit streams, one per row, `[rows, row_bytes]`.
+  /// Dense little-endian bit streams, one per row, `[rows, row_bytes]`; see `in_units`.
   const uint8_t *codes;
   size_t row_bytes;
   /// binary16 bit patterns, `[rows, group_stride]`; those after the last group are zero.
@@ -40,6 +40,8 @@ typedef struct {
   size_t columns;
   size_t group_size;
   int bits;
+  /// Whether `codes` lie in the order of ck_order_units, not in dense streams.
+  bool in_units;
 } ck_packed;
 
 /// One or several vectors that weights are multiplied with.
@@ -62,8 +64,7 @@ typedef struct {
   const int32_t *word_sums;
   /// An input is `(2^15 high + low) unit`; `[batch, segments]`.
   const float *units;
-  /// NULL, or the inputs as digits of 8 bits for CK_AVX2: `[batch, block pairs, 4, 3, 32]`, in an order
-  /// that depends on whether codes have more than two bits.
+  /// NULL, or the inputs as digits of 8 bits for codes in units: `[batch, block pairs, 4, 3, 32]`.
   const int8_t *digits;
   /// Their sums over the pairs of a segment, or over a pair whose blocks are segments, `[batch, those,
   /// lower two digits and highest, 8]`, in the lanes of the kernels.
@@ -93,13 +94,19 @@ bool ck_split(
   ck_level level, const ck_packed *weights, const float *arranged, size_t batch, int16_t *words,
   int32_t *word_sums, float *units);
 
-/// Whether there are kernels that take codes as bytes: up to 4 bits, groups of one block, of whole block
-/// pairs or of whole rows.
-bool ck_has_bytes(const ck_packed *weights);
+/// Whether codes can be in units: up to 7 bits, groups of one block, of whole block pairs or of whole rows.
+bool ck_has_units(const ck_packed *weights);
 
-/// Writes `digits`, `digit_sums` and `digit_units`; false, and nothing of use, at levels without them,
-/// and where one input is so much larger than the others of a segment that these would lose digits.
-/// `numbers` is working memory, `[2, block pairs, 64]`.
+/// Whether the kernels of a level are the faster for it.
+bool ck_wants_units(ck_level level, const ck_packed *weights);
+
+/// Writes rows `first ..< end` of `ordered`, `[rows, row_bytes]`: the codes in units; see units.h.
+void ck_order_units(
+  ck_level level, const ck_packed *weights, size_t first, size_t end, uint8_t *ordered);
+
+/// Writes `digits`, `digit_sums` and `digit_units` for codes in units; false, and nothing of use, at
+/// CK_SCALAR, and where one input is so much larger than the others of a segment that these would lose
+/// digits. `numbers` is working memory, `[2, block pairs, 64]`.
 bool ck_digits(
   ck_level level, const ck_packed *weights, const float *values, size_t stride, size_t batch,
   int32_t *numbers, int8_t *digits, int32_t *sums, float *units);
@@ -116,7 +123,7 @@ void ck_multiply_ref(
 void ck_unpack(ck_level level, const uint8_t *stream, int bits, size_t count, uint8_t *codes);
 void ck_unpack_ref(const uint8_t *stream, int bits, size_t count, uint8_t *codes);
 
-/// Weights of one row from column `start`, a multiple of 8; exact in 32-bit floats.
+/// Weights of one row from column `start`, a multiple of 256; exact in 32-bit floats.
 void ck_dequantize(
   ck_level level, const ck_packed *weights, size_t row, size_t start, size_t count, float *values);
 void ck_dequantize_ref(
@@ -180,8 +187,12 @@ void ck_int8_round(
   const float *values, size_t stride, size_t columns, size_t batch, int8_t *rounded,
   float *scales);
 
-/// Writes `arranged` and `sums` for weights that have bytes, in an order that depends on whether codes
-/// have more than two bits.
+/// Whether there are kernels for inputs of 8 bits: for codes in units, and for dense streams of up to 4
+/// bits with such groups.
+bool ck_int8_has_kernels(const ck_packed *weights);
+
+/// Writes `arranged` and `sums` for weights that have kernels, in an order that depends on whether codes
+/// lie in units and, if not, on whether they have more than two bits.
 void ck_int8_arrange(
   const ck_packed *weights, const int8_t *values, size_t batch, int8_t *arranged, int32_t *sums);
 
