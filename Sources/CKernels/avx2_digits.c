@@ -131,8 +131,19 @@ bool ck_digits_avx2(
       if (!usable) return false;
     }
     for (size_t pair = 0; pair < pairs; pair++) {
+      int32_t rest[CK_PAIR];
+      const int32_t *from = numbers + pair * CK_PAIR;
+      if (pair == weights->columns / CK_PAIR) {
+        const size_t left = weights->columns % CK_PAIR;
+        const size_t wide = ck_rest_width(weights->columns, ck_has_halves(&geometry));
+        for (size_t place = 0; place < CK_PAIR; place++) {
+          const size_t column = ck_rest_column(place, wide, left);
+          rest[place] = column < CK_PAIR ? from[column] : 0;
+        }
+        from = rest;
+      }
       write_digits(
-        numbers + pair * CK_PAIR, digits + (n * pairs + pair) * 384,
+        from, digits + (n * pairs + pair) * 384,
         sums + (n * steps + pair / segment_pairs) * 16);
     }
   }
@@ -159,14 +170,14 @@ AVX2 CK_INLINE __m256i half_zeros(const int32_t *zeros) {
 
 /// Adds products of a pair to sums of the lower two digits and of the highest.
 AVX2 CK_INLINE void add_pair(
-  const uint8_t *codes, const int8_t *x, size_t x_stride, const int bits,
+  const uint8_t *codes, size_t width, const int8_t *x, size_t x_stride, const int bits,
   const ck_source SOURCE, const int BATCH, bool first, __m256i low[4], __m256i high[4]
 ) {
   // Sums of as many products of 2 * codes * 128 as stay below 2^15.
   const int STEPS = bits <= 5 ? 4 : bits == 6 ? 2 : 1;
   __m256i words[4][3];
   CK_UNROLL for (int k = 0; k < 4; k++) {
-    const __m256i code = ck_step_bytes(codes, bits, SOURCE, k);
+    const __m256i code = ck_step_bytes(codes, width, bits, SOURCE, k);
     CK_UNROLL for (int n = 0; n < BATCH; n++) {
       CK_UNROLL for (int d = 0; d < 3; d++) {
         const int8_t *inputs = x + (size_t)n * x_stride + 96 * k + 32 * d;
@@ -239,12 +250,12 @@ AVX2 CK_INLINE void load_segments(
 }
 
 /// Adds the sums of step `step` of the row, which are those of codes so far, to its totals: products of
-/// zero points, one sum of inputs, are taken off in integers.
+/// zero points, one sum of inputs, are taken off in integers. Units and zero points are those at `place`,
+/// if HALVES those of the halves of the lanes.
 AVX2 CK_INLINE void add_segment(
-  const row_state *state, size_t step, const int BATCH, const bool HALVES,
+  const row_state *state, size_t step, size_t place, const int BATCH, const bool HALVES,
   const bool SYMMETRIC, const __m256i low[4], const __m256i high[4], __m256 total[4]
 ) {
-  const size_t place = (HALVES ? 2 * step : step) % 16;
   CK_UNROLL for (int n = 0; n < BATCH; n++) {
     const int32_t *sums = state->sums + ((size_t)n * state->steps + step) * 16;
     __m256 parts[2];
@@ -282,16 +293,15 @@ AVX2 CK_INLINE void multiply_pairs(
   const ck_packed *weights = state->weights;
   const int8_t *x = state->input->digits;
   // Pairs, and those of whole units.
-  const size_t pairs = state->pairs, whole = weights->columns / (2 * CK_PAIR) * 2;
+  const size_t pairs = state->pairs, whole = ck_unit_pairs(weights->columns);
   const uint8_t *codes = weights->codes + state->row * weights->row_bytes;
-  uint8_t loose[2 * CK_PAIR];
-  if (whole < pairs) ck_unpack_loose(codes, bits, weights->columns, bits == 1, loose);
   __m256 total[4];
   CK_UNROLL for (int n = 0; n < BATCH; n++) total[n] = _mm256_setzero_ps();
   __m256i low[4], high[4];
-#define ADD(from, source)                                                                       \
-  add_pair(from, x + pair * 384, pairs * 384, bits, source, BATCH, true, low, high);            \
-  add_segment(state, pair, BATCH, HALVES, SYMMETRIC, low, high, total);                         \
+#define ADD(from, width, source, halves)                                                        \
+  add_pair(from, width, x + pair * 384, pairs * 384, bits, source, BATCH, true, low, high);     \
+  add_segment(                                                                                  \
+    state, pair, (HALVES ? 2 * pair : pair) % 16, BATCH, halves, SYMMETRIC, low, high, total);  \
   pair++;
   for (size_t pair = 0; pair < pairs;) {
     const size_t left = pairs - pair, count = HALVES ? 8 : 16;
@@ -302,11 +312,18 @@ AVX2 CK_INLINE void multiply_pairs(
       CK_UNROLL for (int line = 0; line < 32 * bits; line += 64) {
         _mm_prefetch((const char *)unit + weights->row_bytes + line, _MM_HINT_T1);
       }
-      ADD(unit, CK_FIRST)
-      ADD(unit, CK_SECOND)
+      ADD(unit, 32, CK_FIRST, HALVES)
+      ADD(unit, 32, CK_SECOND, HALVES)
     }
     while (pair < end) {
-      ADD(loose + (pair - whole) * CK_PAIR, CK_LOOSE)
+      const uint8_t *from = codes + pair * (size_t)(16 * bits);
+      const size_t left = weights->columns - pair * CK_PAIR;
+      const size_t width = left < CK_PAIR ? ck_rest_width(weights->columns, HALVES) : 16;
+      if (HALVES && left > CK_BLOCK) {
+        ADD(from, width, CK_ALONE, true)
+      } else {
+        ADD(from, width, CK_ALONE, false)
+      }
     }
   }
 #undef ADD
@@ -320,10 +337,8 @@ AVX2 CK_INLINE void multiply_segments(
 ) {
   const ck_packed *weights = state->weights;
   const int8_t *x = state->input->digits;
-  const size_t pairs = state->pairs, whole = weights->columns / (2 * CK_PAIR) * 2;
+  const size_t pairs = state->pairs, whole = ck_unit_pairs(weights->columns);
   const uint8_t *codes = weights->codes + state->row * weights->row_bytes;
-  uint8_t loose[2 * CK_PAIR];
-  if (whole < pairs) ck_unpack_loose(codes, bits, weights->columns, bits == 1, loose);
   __m256 total[4];
   CK_UNROLL for (int n = 0; n < BATCH; n++) total[n] = _mm256_setzero_ps();
   size_t pair = 0;
@@ -332,8 +347,8 @@ AVX2 CK_INLINE void multiply_segments(
     const size_t left = pairs - pair;
     const size_t end = pair + (left < segment_pairs ? left : segment_pairs);
     __m256i low[4], high[4];
-#define ADD(from, source)                                                                       \
-  add_pair(from, x + pair * 384, pairs * 384, bits, source, BATCH, first, low, high)
+#define ADD(from, width, source)                                                                \
+  add_pair(from, width, x + pair * 384, pairs * 384, bits, source, BATCH, first, low, high)
     for (bool first = true; pair < end; first = false, pair++) {
       const uint8_t *unit = codes + pair / 2 * (size_t)(32 * bits);
       const uint8_t *ahead = codes + weights->row_bytes + pair * (size_t)(16 * bits);
@@ -341,15 +356,18 @@ AVX2 CK_INLINE void multiply_segments(
         _mm_prefetch((const char *)ahead + line, _MM_HINT_T1);
       }
       if (pair >= whole) {
-        ADD(loose + (pair - whole) * CK_PAIR, CK_LOOSE);
+        const bool rest = pair == weights->columns / CK_PAIR;
+        ADD(
+          codes + pair * (size_t)(16 * bits),
+          rest ? ck_rest_width(weights->columns, false) : 16, CK_ALONE);
       } else if (pair % 2 == 0) {
-        ADD(unit, CK_FIRST);
+        ADD(unit, 32, CK_FIRST);
       } else {
-        ADD(unit, CK_SECOND);
+        ADD(unit, 32, CK_SECOND);
       }
     }
 #undef ADD
-    add_segment(state, step, BATCH, false, SYMMETRIC, low, high, total);
+    add_segment(state, step, step % 16, BATCH, false, SYMMETRIC, low, high, total);
   }
   store(total, state->row, BATCH, y, y_stride, accumulate);
 }
@@ -372,6 +390,8 @@ AVX2 CK_INLINE void multiply_segments(
         multiply_pairs(&state, bits, batch, true, false, y, y_stride, accumulate);              \
       } else if (pairs == 1 && symmetric) {                                                     \
         multiply_pairs(&state, bits, batch, false, true, y, y_stride, accumulate);              \
+      } else if (pairs == 1) {                                                                  \
+        multiply_pairs(&state, bits, batch, false, false, y, y_stride, accumulate);             \
       } else if (symmetric) {                                                                   \
         multiply_segments(&state, pairs, bits, batch, true, y, y_stride, accumulate);           \
       } else {                                                                                  \

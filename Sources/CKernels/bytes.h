@@ -13,6 +13,13 @@ CK_INLINE size_t ck_byte_column(int bits, bool halves, size_t k, size_t index) {
   return 64 * (k / 2) + 2 * index + k % 2;
 }
 
+/// Two parts of the codes, each in a half of the bytes.
+AVX2 CK_INLINE __m256i ck_beside(const uint8_t *first, const uint8_t *second) {
+  return _mm256_inserti128_si256(
+    _mm256_castsi128_si256(_mm_loadu_si128((const void *)first)),
+    _mm_loadu_si128((const void *)second), 1);
+}
+
 /// The codes of a pair of blocks in bytes; see ck_code_bytes.
 AVX2 CK_INLINE void ck_load_bytes(
   const uint8_t *codes, const int bits, const bool HALVES, __m256i bytes[2]

@@ -59,11 +59,13 @@ void ck_int8_arrange(
       const size_t start = pair * 2 * CK_BLOCK, left = columns - start;
       memcpy(padded, from + start, left < sizeof padded ? left : sizeof padded);
       int8_t *to = arranged + (n * pairs + pair) * 2 * CK_BLOCK;
+      const size_t wide = ck_rest_width(columns, halves);
       for (size_t k = 0; k < 4; k++) {
         for (size_t index = 0; index < 32; index++) {
-          to[32 * k + index] =
-            padded[weights->in_units ? ck_step_column(k, index)
-                                     : ck_byte_column(weights->bits, halves, k, index)];
+          size_t column = weights->in_units ? ck_step_column(k, index)
+                                            : ck_byte_column(weights->bits, halves, k, index);
+          if (weights->in_units && left < CK_PAIR) column = ck_rest_column(column, wide, left);
+          to[32 * k + index] = column < CK_PAIR ? padded[column] : 0;
         }
       }
     }

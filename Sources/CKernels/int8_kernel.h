@@ -13,7 +13,7 @@
 #define JOIN(a, b) JOIN_(a, b)
 
 /// Beside the sources of codes in units: a dense stream.
-enum { DENSE = CK_LOOSE + 1 };
+enum { DENSE = CK_ALONE + 1 };
 
 /// What the four sums of a kernel take from each of up to sixteen segments.
 typedef struct {
@@ -43,8 +43,6 @@ TARGET CK_INLINE void load_terms(
       if (weights->zeros) zero = weights->zeros[group + i] << (bits == 1);
       terms->taken[i][c] = zero * sums[i];
     }
-    // The second half of a last pair has no segment.
-    if (count < 16) terms->scales[count][c] = 0, terms->taken[count][c] = 0;
   }
 }
 
@@ -58,7 +56,7 @@ TARGET CK_INLINE __m128 add_segment(
 
 /// Adds products of a pair of a row to its sums.
 TARGET CK_INLINE void add_pair(
-  const uint8_t *codes, const int8_t *x, size_t x_stride, const int bits,
+  const uint8_t *codes, size_t width, const int8_t *x, size_t x_stride, const int bits,
   const int SOURCE, const bool HALVES, const int BATCH, __m256i *sums
 ) {
   __m256i bytes[2];
@@ -70,7 +68,7 @@ TARGET CK_INLINE void add_pair(
 #endif
   CK_UNROLL for (int k = 0; k < 4; k++) {
     const __m256i code = SOURCE == DENSE ? ck_code_bytes(bytes, bits, k)
-                                         : ck_step_bytes(codes, bits, (ck_source)SOURCE, k);
+                                         : ck_step_bytes(codes, width, bits, (ck_source)SOURCE, k);
     CK_UNROLL for (int n = 0; n < BATCH; n++) {
       const __m256i inputs =
         _mm256_loadu_si256((const void *)(x + (size_t)n * x_stride + 32 * k));
@@ -103,14 +101,7 @@ TARGET CK_INLINE void multiply_four(
     codes[r] = weights->codes + rows[r] * weights->row_bytes;
   }
   const uint8_t *next_rows = codes[0] + (size_t)ROWS * weights->row_bytes;
-  // Pairs of whole units.
-  const size_t whole = weights->columns / (2 * CK_PAIR) * 2;
-  uint8_t loose[4][2 * CK_PAIR];
-  if (IN_UNITS && whole < pairs) {
-    CK_UNROLL for (int r = 0; r < ROWS; r++) {
-      ck_unpack_loose(codes[r], bits, weights->columns, bits == 1, loose[r]);
-    }
-  }
+  const size_t whole = ck_unit_pairs(weights->columns);
   segment_terms terms;
   __m128 total = _mm_setzero_ps();
   size_t pair = 0;
@@ -132,13 +123,15 @@ TARGET CK_INLINE void multiply_four(
 #define ADD(from, source)                                                                       \
   CK_UNROLL for (int r = 0; r < ROWS; r++) {                                                    \
     add_pair(                                                                                   \
-      from, x, pairs * CK_PAIR, bits, source, HALVES, BATCH, sums + r * BATCH);                 \
+      from, width, x, pairs * CK_PAIR, bits, source, HALVES, BATCH, sums + r * BATCH);          \
   }
       const size_t at = pair * (size_t)(16 * bits), unit = pair / 2 * (size_t)(32 * bits);
+      const bool rest = pair == weights->columns / CK_PAIR;
+      const size_t width = rest ? ck_rest_width(weights->columns, HALVES) : 16;
       if (!IN_UNITS) {
         ADD(codes[r] + at, DENSE)
       } else if (pair >= whole) {
-        ADD(loose[r] + (pair - whole) * CK_PAIR, CK_LOOSE)
+        ADD(codes[r] + at, CK_ALONE)
       } else if (pair % 2 == 0) {
         ADD(codes[r] + unit, CK_FIRST)
       } else {
@@ -150,7 +143,7 @@ TARGET CK_INLINE void multiply_four(
     const __m256i four = _mm256_hadd_epi32(
       _mm256_hadd_epi32(sums[0], sums[1]), _mm256_hadd_epi32(sums[2], sums[3]));
     const __m128i low = _mm256_castsi256_si128(four), high = _mm256_extracti128_si256(four, 1);
-    if (HALVES) {
+    if (HALVES && segment + 1 < segments) {
       total = add_segment(total, low, &terms, place);
       total = add_segment(total, high, &terms, place + 1);
     } else {

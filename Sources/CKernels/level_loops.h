@@ -21,7 +21,7 @@ CK_INLINE void dequantize_in_tiles(
     size_t tile = count - done < TILE ? count - done : TILE;
     size_t column = start + done;
     if (weights->in_units) {
-      ck_unpack_units(stream, weights->bits, weights->columns, column, tile, codes);
+      ck_unpack_units(weights, stream, column, tile, codes);
     } else {
       unpack(stream + column / 8 * (size_t)weights->bits, weights->bits, tile, codes);
     }

@@ -22,7 +22,7 @@ void ck_multiply_vnni(
   const ck_packed *, size_t first, size_t end, const ck_input *, float *y, size_t y_stride,
   bool accumulate);
 void ck_unpack_units(
-  const uint8_t *row, int bits, size_t columns, size_t start, size_t count, uint8_t *codes);
+  const ck_packed *, const uint8_t *row, size_t start, size_t count, uint8_t *codes);
 void ck_multiply_digits_avx2(
   const ck_packed *, size_t first, size_t end, const ck_input *, float *y, size_t y_stride,
   bool accumulate);

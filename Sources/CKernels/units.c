@@ -20,8 +20,15 @@ bool ck_wants_units(ck_level level, const ck_packed *weights) {
   return level == CK_AVX2 && ck_has_units(weights);
 }
 
-/// Puts codes, one a byte, into a unit, or into a pair alone.
-CK_INLINE void pack(const uint8_t *codes, const int bits, const size_t width, uint8_t *unit) {
+size_t ck_row_bytes_in_units(const ck_packed *weights) {
+  const ck_geometry geometry = ck_geometry_of(weights);
+  return ck_unit_row_bytes(weights->columns, weights->bits, ck_has_halves(&geometry));
+}
+
+/// Puts codes, one a byte, into a unit, or into vectors of `width` bytes alone.
+CK_INLINE void pack(
+  const uint8_t *codes, const int bits, size_t width, const bool ALONE, uint8_t *unit
+) {
   memset(unit, 0, width * (size_t)bits);
   for (int j = 0; j < 8; j++) {
     for (int v = 0; v < bits; v++) {
@@ -29,10 +36,10 @@ CK_INLINE void pack(const uint8_t *codes, const int bits, const size_t width, ui
       if (piece.count == 0) continue;
       uint8_t *to = unit + width * (size_t)v;
       const uint8_t *from =
-        codes + (width == 16 ? 16 * j : j / 4 * CK_PAIR + j % 4 * 16);
+        codes + (ALONE ? width * (size_t)j : (size_t)(j / 4 * CK_PAIR + j % 4 * 16));
       const unsigned mask = (1u << piece.count) - 1;
       for (size_t i = 0; i < width; i++) {
-        const unsigned code = from[i / 16 * CK_BLOCK + i % 16];
+        const unsigned code = from[ALONE ? i : i / 16 * CK_BLOCK + i % 16];
         to[i] |= (uint8_t)((code >> piece.to & mask) << piece.at);
       }
     }
@@ -40,20 +47,22 @@ CK_INLINE void pack(const uint8_t *codes, const int bits, const size_t width, ui
 }
 
 CK_INLINE void order_row(
-  ck_level level, const uint8_t *from, const int bits, size_t columns, size_t row_bytes,
-  uint8_t *to
+  ck_level level, const uint8_t *from, const int bits, size_t columns, bool halves, uint8_t *to
 ) {
   uint8_t codes[2 * CK_PAIR];
-  size_t column = 0;
-  while (columns - column >= CK_PAIR) {
-    const bool alone = columns - column < 2 * CK_PAIR;
-    const size_t count = alone ? CK_PAIR : 2 * CK_PAIR, start = column / 8 * (size_t)bits;
+  for (size_t column = 0; column < columns;) {
+    const size_t left = columns - column, start = column / 8 * (size_t)bits;
+    const size_t count = left >= 2 * CK_PAIR ? 2 * CK_PAIR : left < CK_PAIR ? left : CK_PAIR;
+    memset(codes, 0, sizeof codes);
     ck_unpack(level, from + start, bits, count, codes);
-    pack(codes, bits, alone ? 16 : 32, to + start);
+    if (count == 2 * CK_PAIR) {
+      pack(codes, bits, 32, false, to + start);
+    } else {
+      const size_t width = count == CK_PAIR ? 16 : ck_rest_width(columns, halves);
+      pack(codes, bits, width, true, to + start);
+    }
     column += count;
   }
-  const size_t done = column / 8 * (size_t)bits;
-  memcpy(to + done, from + done, row_bytes - done);
 }
 
 #define EACH_WIDTH(bits, statement)                                                             \
@@ -70,26 +79,48 @@ CK_INLINE void order_row(
 void ck_order_units(
   ck_level level, const ck_packed *weights, size_t first, size_t end, uint8_t *ordered
 ) {
-  const size_t bytes = weights->row_bytes;
+  const ck_geometry geometry = ck_geometry_of(weights);
+  const bool halves = ck_has_halves(&geometry);
+  const size_t bytes = ck_row_bytes_in_units(weights);
   for (size_t row = first; row < end; row++) {
-    const uint8_t *from = weights->codes + row * bytes;
+    const uint8_t *from = weights->codes + row * weights->row_bytes;
     uint8_t *to = ordered + row * bytes;
-#define ORDER(bits) order_row(level, from, bits, weights->columns, bytes, to)
+#define ORDER(bits) order_row(level, from, bits, weights->columns, halves, to)
     EACH_WIDTH(weights->bits, ORDER)
   }
 }
 
 AVX2 CK_INLINE void unpack_unit(const uint8_t *unit, const int bits, uint8_t *codes) {
   CK_UNROLL for (int j = 0; j < 8; j++) {
-    const __m256i code = ck_unit_bytes(unit, bits, j, false, false);
+    const __m256i code = ck_unit_bytes(unit, 32, bits, j, false, false);
     uint8_t *to = codes + j / 4 * CK_PAIR + j % 4 * 16;
     _mm_storeu_si128((void *)to, _mm256_castsi256_si128(code));
     _mm_storeu_si128((void *)(to + CK_BLOCK), _mm256_extracti128_si256(code, 1));
   }
 }
 
+/// The codes after the last whole unit, and zeros.
+AVX2 CK_INLINE void unpack_rest(
+  const uint8_t *row, const int bits, size_t columns, bool halves, uint8_t *codes
+) {
+  size_t column = columns / (2 * CK_PAIR) * 2 * CK_PAIR;
+  memset(codes, 0, 2 * CK_PAIR);
+  while (column < columns) {
+    const size_t left = columns - column;
+    const size_t width = left < CK_PAIR ? ck_rest_width(columns, halves) : 16;
+    const uint8_t *from = row + column / 8 * (size_t)bits;
+    // Each vector writes over what follows the one before.
+    CK_UNROLL for (int j = 0; j < 8; j++) {
+      const __m256i code = ck_unit_bytes(from, width, bits, j, true, false);
+      _mm_storeu_si128((void *)(codes + width * (size_t)j), _mm256_castsi256_si128(code));
+    }
+    column += CK_PAIR, codes += CK_PAIR;
+  }
+}
+
 AVX2 CK_INLINE void unpack(
-  const uint8_t *row, const int bits, size_t columns, size_t start, size_t count, uint8_t *codes
+  const uint8_t *row, const int bits, size_t columns, bool halves, size_t start, size_t count,
+  uint8_t *codes
 ) {
   uint8_t rest[2 * CK_PAIR];
   for (size_t done = 0; done < count; done += 2 * CK_PAIR) {
@@ -98,15 +129,17 @@ AVX2 CK_INLINE void unpack(
     if (columns - (start + done) >= 2 * CK_PAIR) {
       unpack_unit(row + (start + done) / 8 * (size_t)bits, bits, to);
     } else {
-      ck_unpack_loose(row, bits, columns, false, to);
+      unpack_rest(row, bits, columns, halves, to);
     }
     if (!whole) memcpy(codes + done, rest, count - done);
   }
 }
 
 AVX2 void ck_unpack_units(
-  const uint8_t *row, int bits, size_t columns, size_t start, size_t count, uint8_t *codes
+  const ck_packed *weights, const uint8_t *row, size_t start, size_t count, uint8_t *codes
 ) {
-#define UNPACK(bits) unpack(row, bits, columns, start, count, codes)
-  EACH_WIDTH(bits, UNPACK)
+  const ck_geometry geometry = ck_geometry_of(weights);
+  const bool halves = ck_has_halves(&geometry);
+#define UNPACK(bits) unpack(row, bits, weights->columns, halves, start, count, codes)
+  EACH_WIDTH(weights->bits, UNPACK)
 }

@@ -10,8 +10,10 @@
 //     128 (j / 4) + 64 (i / 16) + 16 (j % 4) + i % 16
 //
 // so that codes 0 to 3 are one pair of blocks, each block in a half of the bytes. A pair that no whole
-// unit covers is b vectors of 16 bytes, code j of byte i being column 16 j + i; columns after that lie as
-// in the dense stream. A row has as many bytes as there.
+// unit covers is b vectors of 16 bytes, code j of byte i being column 16 j + i. The columns after that are
+// b vectors of w bytes, code j of byte i being column w j + i of them, or nothing after the last: w is an
+// eighth of the columns, rounded up, or 16 where they are two segments. So a row has as many bytes as a
+// dense stream, but for less than b bytes, or 8 b for two segments.
 
 #include <immintrin.h>
 #include <string.h>
@@ -43,35 +45,45 @@ CK_INLINE ck_piece ck_piece_of(int bits, int j, int v) {
   return (ck_piece){whole * bits + low - v * left, high > low ? high - low : 0, low - start};
 }
 
-/// Where code j of a byte of a unit, or of a pair alone, lies from the first byte on.
-typedef struct {
-  const uint8_t *bytes;
-  /// Bytes of a vector: 32, or 16 for a pair alone.
-  size_t width;
-  int j;
-  size_t i;
-} ck_place;
+/// Whether every block of a pair is a segment of its own.
+CK_INLINE bool ck_has_halves(const ck_geometry *geometry) {
+  return geometry->segment_blocks == 1 && geometry->segments > 1;
+}
 
-/// A column before `columns / 128 * 128`.
-CK_INLINE ck_place ck_place_of(const uint8_t *row, int bits, size_t columns, size_t column) {
-  const size_t unit = column / (2 * CK_PAIR) * 2 * CK_PAIR, in_pair = column % CK_PAIR;
-  const uint8_t *bytes = row + unit / 8 * (size_t)bits;
-  if (unit + 2 * CK_PAIR > columns) {
-    return (ck_place){bytes, 16, (int)(in_pair / 16), in_pair % 16};
-  }
-  return (ck_place){
-    bytes, 32, (int)((column - unit) / CK_PAIR * 4 + in_pair % CK_BLOCK / 16),
-    in_pair / CK_BLOCK * 16 + in_pair % 16};
+/// Pairs of a row that lie in whole units.
+CK_INLINE size_t ck_unit_pairs(size_t columns) { return columns / (2 * CK_PAIR) * 2; }
+
+/// Bytes of a vector of the columns after the last whole pair.
+CK_INLINE size_t ck_rest_width(size_t columns, bool halves) {
+  const size_t rest = columns % CK_PAIR;
+  return halves && rest > CK_BLOCK ? 16 : (rest + 7) / 8;
+}
+
+CK_INLINE size_t ck_unit_row_bytes(size_t columns, int bits, bool halves) {
+  return (columns / CK_PAIR * 16 + ck_rest_width(columns, halves)) * (size_t)bits;
 }
 
 /// A code of a row in this order.
-CK_INLINE unsigned ck_unit_code(const uint8_t *row, int bits, size_t columns, size_t column) {
-  if (column >= columns / CK_PAIR * CK_PAIR) return ck_code_at(row, bits, column);
-  const ck_place place = ck_place_of(row, bits, columns, column);
+CK_INLINE unsigned ck_unit_code(
+  const uint8_t *row, int bits, size_t columns, bool halves, size_t column
+) {
+  const size_t pair = column / CK_PAIR, in_pair = column % CK_PAIR;
+  const uint8_t *bytes = row + pair * 16 * (size_t)bits;
+  size_t width = 16, j, i;
+  if (pair < ck_unit_pairs(columns)) {
+    bytes -= pair % 2 * 16 * (size_t)bits;
+    width = 32;
+    j = pair % 2 * 4 + in_pair % CK_BLOCK / 16;
+    i = in_pair / CK_BLOCK * 16 + in_pair % 16;
+  } else {
+    if (pair == columns / CK_PAIR) width = ck_rest_width(columns, halves);
+    j = in_pair / width;
+    i = in_pair % width;
+  }
   unsigned code = 0;
   for (int v = 0; v < bits; v++) {
-    const ck_piece piece = ck_piece_of(bits, place.j, v);
-    const unsigned byte = place.bytes[(size_t)v * place.width + place.i];
+    const ck_piece piece = ck_piece_of(bits, (int)j, v);
+    const unsigned byte = bytes[(size_t)v * width + i];
     code |= (byte >> piece.at & ((1u << piece.count) - 1)) << piece.to;
   }
   return code;
@@ -79,21 +91,25 @@ CK_INLINE unsigned ck_unit_code(const uint8_t *row, int bits, size_t columns, si
 
 /// A code of a row, whatever the order.
 CK_INLINE unsigned ck_code(const ck_packed *weights, const uint8_t *row, size_t column) {
-  return weights->in_units ? ck_unit_code(row, weights->bits, weights->columns, column)
-                           : ck_code_at(row, weights->bits, column);
+  if (!weights->in_units) return ck_code_at(row, weights->bits, column);
+  const ck_geometry geometry = ck_geometry_of(weights);
+  return ck_unit_code(row, weights->bits, weights->columns, ck_has_halves(&geometry), column);
 }
 
-/// Code j of the bytes of a unit; of a pair ALONE, in both halves. Times two if DOUBLED.
+/// Code j of the bytes of a unit; if ALONE, of vectors of `width` bytes, in both halves, and anything after
+/// those bytes. Times two if DOUBLED.
 AVX2 CK_INLINE __m256i ck_unit_bytes(
-  const uint8_t *unit, const int bits, const int j, const bool ALONE, const bool DOUBLED
+  const uint8_t *unit, size_t width, const int bits, const int j, const bool ALONE,
+  const bool DOUBLED
 ) {
   __m256i code = _mm256_setzero_si256();
   CK_UNROLL for (int v = 0; v < bits; v++) {
     const ck_piece piece = ck_piece_of(bits, j, v);
     if (piece.count == 0) continue;
-    __m256i bytes = ALONE
-                      ? _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)(unit + 16 * v)))
-                      : _mm256_loadu_si256((const void *)(unit + 32 * v));
+    __m256i bytes =
+      ALONE ? _mm256_broadcastsi128_si256(
+                _mm_loadu_si128((const void *)(unit + width * (size_t)v)))
+            : _mm256_loadu_si256((const void *)(unit + 32 * v));
     const int to = piece.to + DOUBLED, mask = ((1 << piece.count) - 1) << to;
     if (piece.at > to) bytes = _mm256_srli_epi16(bytes, piece.at - to);
     if (piece.at < to) bytes = _mm256_slli_epi16(bytes, to - piece.at);
@@ -103,33 +119,25 @@ AVX2 CK_INLINE __m256i ck_unit_bytes(
   return code;
 }
 
-/// Two parts of the codes, each in a half of the bytes.
-AVX2 CK_INLINE __m256i ck_beside(const uint8_t *first, const uint8_t *second) {
-  return _mm256_inserti128_si256(
-    _mm256_castsi128_si256(_mm_loadu_si128((const void *)first)),
-    _mm_loadu_si128((const void *)second), 1);
-}
-
-/// Where the codes of a pair come from.
+/// Where the codes of a pair are.
 typedef enum {
   /// The first and second pair of a whole unit.
   CK_FIRST,
   CK_SECOND,
-  /// After the last whole unit: unpacked, one byte a column.
-  CK_LOOSE,
+  /// A pair after the last whole unit, or the columns after the last whole pair.
+  CK_ALONE,
 } ck_source;
 
-/// The codes of step k of a pair, one a byte.
+/// The codes of step k of a pair, one a byte; twice the codes of one bit. `width` is that of CK_ALONE.
 AVX2 CK_INLINE __m256i ck_step_bytes(
-  const uint8_t *from, const int bits, const ck_source SOURCE, const int k
+  const uint8_t *from, size_t width, const int bits, const ck_source SOURCE, const int k
 ) {
-  if (SOURCE == CK_LOOSE) return ck_beside(from + 16 * k, from + 16 * k + CK_BLOCK);
-  return ck_unit_bytes(from, bits, SOURCE == CK_SECOND ? 4 + k : k, false, bits == 1);
-}
-
-/// Whether every block of a pair is a segment of its own.
-CK_INLINE bool ck_has_halves(const ck_geometry *geometry) {
-  return geometry->segment_blocks == 1 && geometry->segments > 1;
+  if (SOURCE != CK_ALONE) {
+    return ck_unit_bytes(from, 32, bits, SOURCE == CK_SECOND ? 4 + k : k, false, bits == 1);
+  }
+  return _mm256_blend_epi32(
+    ck_unit_bytes(from, width, bits, k, true, bits == 1),
+    ck_unit_bytes(from, width, bits, 4 + k, true, bits == 1), 0xF0);
 }
 
 /// Column of byte `index` of step k of a pair.
@@ -137,30 +145,9 @@ CK_INLINE size_t ck_step_column(size_t k, size_t index) {
   return index / 16 * CK_BLOCK + 16 * k + index % 16;
 }
 
-/// The codes of a pair alone, one byte a column.
-AVX2 CK_INLINE void ck_unpack_alone(
-  const uint8_t *pair, const int bits, const bool DOUBLED, uint8_t *codes
-) {
-  CK_UNROLL for (int j = 0; j < 8; j++) {
-    _mm_storeu_si128(
-      (void *)(codes + 16 * j),
-      _mm256_castsi256_si128(ck_unit_bytes(pair, bits, j, true, DOUBLED)));
-  }
-}
-
-/// The codes after the last whole unit, one byte a column, zeros after the last. Times two if DOUBLED.
-AVX2 CK_INLINE void ck_unpack_loose(
-  const uint8_t *row, const int bits, size_t columns, const bool DOUBLED,
-  uint8_t codes[2 * CK_PAIR]
-) {
-  size_t column = columns / (2 * CK_PAIR) * 2 * CK_PAIR;
-  uint8_t *to = codes;
-  if (columns - column >= CK_PAIR) {
-    ck_unpack_alone(row + column / 8 * (size_t)bits, bits, DOUBLED, to);
-    column += CK_PAIR, to += CK_PAIR;
-  }
-  if (column == columns) return;
-  memset(to, 0, CK_PAIR);
-  ck_unpack_avx2(row + column / 8 * (size_t)bits, bits, columns - column, to);
-  for (size_t i = 0; DOUBLED && i < CK_PAIR; i++) to[i] = (uint8_t)(to[i] << 1);
+/// Column, of those after the last whole pair, that the kernels meet where they meet column `place` of
+/// whole ones; CK_PAIR for none.
+CK_INLINE size_t ck_rest_column(size_t place, size_t width, size_t rest) {
+  const size_t column = place / 16 * width + place % 16;
+  return place % 16 < width && column < rest ? column : CK_PAIR;
 }

@@ -29,9 +29,10 @@ public enum KernelLevel: UInt32, Sendable, CaseIterable, Comparable {
 
 /// The weights of `y = W x + S x`, W packed and S sparse, multiplied without being dequantized.
 ///
-/// A product reads as many bytes as are stored: codes, scales (2 bytes a group), zero points (1 byte a
-/// group). For AVX2 the codes of a row are brought into another order, in which none lies across two
-/// bytes (see `units.h` of CKernels); for other levels they stay the dense bit stream of ``PackedMatrix``.
+/// A product reads what is stored: codes, scales (2 bytes a group), zero points (1 byte a group). For
+/// AVX2 the codes of a row are brought into another order, in which none lies across two bytes (see
+/// `units.h` of CKernels) and which takes less than one byte more for each bit and row, or for groups of
+/// 64 less than eight; for other levels they stay the dense bit stream of ``PackedMatrix``.
 /// Columns with an act-order group index are brought into the order of their groups once, and inputs
 /// at each product.
 ///
@@ -45,13 +46,13 @@ public struct PackedLinear: Sendable {
   /// Bits per code, 1…8.
   public let bits: Int
   /// Bytes that a product with one vector reads.
-  public let bytes: Int
+  public private(set) var bytes: Int
 
   let groupSize: Int
   let groups: Int
   let groupStride: Int
   let symmetric: Bool
-  let rowBytes: Int
+  private(set) var rowBytes: Int
   let sparse: SparseMatrix?
   /// Column of the input at each position; nil: the same.
   let inputOrder: [Int32]?
@@ -102,13 +103,16 @@ public struct PackedLinear: Sendable {
     (codes, inUnits) = (stream, false)
     var view = view
     guard ck_wants_units(level.ckLevel, &view) else { return }
-    (codes, inUnits) = (Self.inUnits(view, rows: rows, bytes: stream.count), true)
+    let width = ck_row_bytes_in_units(&view)
+    codes = Self.inUnits(view, rows: rows, rowBytes: width)
+    bytes += rows * (width - rowBytes)
+    (rowBytes, inUnits) = (width, true)
   }
 
   /// The codes in units.
-  private static func inUnits(_ view: ck_packed, rows: Int, bytes: Int) -> AlignedBytes {
-    let result = AlignedBytes(count: bytes)
-    memset(result.base + rows * view.row_bytes, 0, bytes - rows * view.row_bytes)
+  private static func inUnits(_ view: ck_packed, rows: Int, rowBytes: Int) -> AlignedBytes {
+    let result = AlignedBytes(count: rows * rowBytes + Int(CK_PADDING))
+    memset(result.base + rows * rowBytes, 0, Int(CK_PADDING))
     // SAFETY: chunks write their own rows; both outlive the loop.
     nonisolated(unsafe) let (view, ordered) = (
       view, result.base.assumingMemoryBound(to: UInt8.self)

@@ -27,7 +27,7 @@ ck_level ck_best_level(void);
 
 /// Weights `w = s (q - z)`, one (s, z) per row and group of columns.
 typedef struct {
-  /// Dense little-endian bit streams, one per row, `[rows, row_bytes]`; see `in_units`.
+  /// Dense little-endian bit streams, one per row, or codes in units, `[rows, row_bytes]`.
   const uint8_t *codes;
   size_t row_bytes;
   /// binary16 bit patterns, `[rows, group_stride]`; those after the last group are zero.
@@ -100,7 +100,10 @@ bool ck_has_units(const ck_packed *weights);
 /// Whether the kernels of a level are the faster for it.
 bool ck_wants_units(ck_level level, const ck_packed *weights);
 
-/// Writes rows `first ..< end` of `ordered`, `[rows, row_bytes]`: the codes in units; see units.h.
+/// `row_bytes` of codes in units.
+size_t ck_row_bytes_in_units(const ck_packed *weights);
+
+/// Writes rows `first ..< end` of `ordered`, `[rows, ck_row_bytes_in_units]`; see units.h.
 void ck_order_units(
   ck_level level, const ck_packed *weights, size_t first, size_t end, uint8_t *ordered);
 
