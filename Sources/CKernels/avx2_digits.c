@@ -201,6 +201,8 @@ typedef struct {
   /// As `digit_sums`; of symmetric weights, times the centre of the codes.
   const int32_t *sums;
   size_t row, segments, pairs, steps;
+  /// Steps that are multiplied, from a multiple of 16 on.
+  size_t first, end;
   /// Scales times units of the inputs, and zero points, of sixteen segments.
   float units[4][16];
   int32_t zeros[16];
@@ -303,8 +305,8 @@ AVX2 CK_INLINE void multiply_pairs(
   add_segment(                                                                                  \
     state, pair, (HALVES ? 2 * pair : pair) % 16, BATCH, halves, SYMMETRIC, low, high, total);  \
   pair++;
-  for (size_t pair = 0; pair < pairs;) {
-    const size_t left = pairs - pair, count = HALVES ? 8 : 16;
+  for (size_t pair = state->first; pair < state->end;) {
+    const size_t left = state->end - pair, count = HALVES ? 8 : 16;
     const size_t end = pair + (left < count ? left : count);
     load_segments(state, HALVES ? 2 * pair : pair, bits, BATCH, SYMMETRIC);
     while (pair < end && pair < whole) {
@@ -341,8 +343,8 @@ AVX2 CK_INLINE void multiply_segments(
   const uint8_t *codes = weights->codes + state->row * weights->row_bytes;
   __m256 total[4];
   CK_UNROLL for (int n = 0; n < BATCH; n++) total[n] = _mm256_setzero_ps();
-  size_t pair = 0;
-  for (size_t step = 0; step < state->steps; step++) {
+  size_t pair = state->first * segment_pairs;
+  for (size_t step = state->first; step < state->end; step++) {
     if (step % 16 == 0) load_segments(state, step, bits, BATCH, SYMMETRIC);
     const size_t left = pairs - pair;
     const size_t end = pair + (left < segment_pairs ? left : segment_pairs);
@@ -372,6 +374,12 @@ AVX2 CK_INLINE void multiply_segments(
   store(total, state->row, BATCH, y, y_stride, accumulate);
 }
 
+/// Steps of so many pairs that inputs of a batch stay in the L1 cache while rows go by.
+CK_INLINE size_t steps_at_once(size_t segment_pairs, size_t batch) {
+  const size_t most = 48 / batch / segment_pairs;
+  return most < 16 ? 16 : most / 16 * 16;
+}
+
 /// Rows `first ..< end`; see row_state for the sums.
 #define SHAPE(bits, batch)                                                                      \
   AVX2 static void multiply_##bits##_##batch(                                                   \
@@ -382,20 +390,25 @@ AVX2 CK_INLINE void multiply_segments(
       .weights = weights, .input = input, .sums = sums, .segments = geometry->segments,         \
       .pairs = (geometry->blocks + 1) / 2, .steps = steps_of(geometry)};                        \
     const bool halves = ck_has_halves(geometry), symmetric = !weights->zeros;                   \
-    const size_t pairs = pairs_of(geometry);                                                    \
-    for (state.row = first; state.row < end; state.row++) {                                     \
-      if (halves && symmetric) {                                                                \
-        multiply_pairs(&state, bits, batch, true, true, y, y_stride, accumulate);               \
-      } else if (halves) {                                                                      \
-        multiply_pairs(&state, bits, batch, true, false, y, y_stride, accumulate);              \
-      } else if (pairs == 1 && symmetric) {                                                     \
-        multiply_pairs(&state, bits, batch, false, true, y, y_stride, accumulate);              \
-      } else if (pairs == 1) {                                                                  \
-        multiply_pairs(&state, bits, batch, false, false, y, y_stride, accumulate);             \
-      } else if (symmetric) {                                                                   \
-        multiply_segments(&state, pairs, bits, batch, true, y, y_stride, accumulate);           \
-      } else {                                                                                  \
-        multiply_segments(&state, pairs, bits, batch, false, y, y_stride, accumulate);          \
+    const size_t pairs = pairs_of(geometry), count = steps_at_once(pairs, batch);               \
+    for (; state.first < state.steps; state.first += count) {                                   \
+      const size_t left = state.steps - state.first;                                            \
+      state.end = state.first + (left < count ? left : count);                                  \
+      const bool adding = accumulate || state.first > 0;                                        \
+      for (state.row = first; state.row < end; state.row++) {                                   \
+        if (halves && symmetric) {                                                              \
+          multiply_pairs(&state, bits, batch, true, true, y, y_stride, adding);                 \
+        } else if (halves) {                                                                    \
+          multiply_pairs(&state, bits, batch, true, false, y, y_stride, adding);                \
+        } else if (pairs == 1 && symmetric) {                                                   \
+          multiply_pairs(&state, bits, batch, false, true, y, y_stride, adding);                \
+        } else if (pairs == 1) {                                                                \
+          multiply_pairs(&state, bits, batch, false, false, y, y_stride, adding);               \
+        } else if (symmetric) {                                                                 \
+          multiply_segments(&state, pairs, bits, batch, true, y, y_stride, adding);             \
+        } else {                                                                                \
+          multiply_segments(&state, pairs, bits, batch, false, y, y_stride, adding);            \
+        }                                                                                       \
       }                                                                                         \
     }                                                                                           \
   }
