@@ -1,7 +1,7 @@
 import Tensors
 
 /// What the scales of a group are computed from.
-public enum GroupScales: String, Sendable, CaseIterable {
+public enum GroupScales: String, Codable, Sendable, CaseIterable {
   /// The weights as updated by every column before the group.
   case fresh
   /// The weights as they were when the block of columns began that holds the group's first one:

@@ -73,11 +73,15 @@ extension MixedExpert {
       order = order.sorted(in: ranges, byFalling: hessian.diagonal)
     }
     let inputFactor = try input.factor(options, columns: options.columns)
-    let gate = try rows(
-      weights.gate, order, ranges, split, family, options, inputFactor, outliers?[0])
-    let up = try rows(
-      weights.up, order, ranges, split, family, options, inputFactor, outliers?[1])
-    let down = try columns(weights.down, order, split, family, options, hidden, outliers?[2])
+    let gate = try QuantizationError.of(matrix: 0) { () throws(QuantizationError) in
+      try rows(weights.gate, order, ranges, split, family, options, inputFactor, outliers?[0])
+    }
+    let up = try QuantizationError.of(matrix: 1) { () throws(QuantizationError) in
+      try rows(weights.up, order, ranges, split, family, options, inputFactor, outliers?[1])
+    }
+    let down = try QuantizationError.of(matrix: 2) { () throws(QuantizationError) in
+      try columns(weights.down, order, split, family, options, hidden, outliers?[2])
+    }
     let slices = split.indices.map {
       Slice(gate: gate.slices[$0], up: up.slices[$0], down: down.slices[$0])
     }

@@ -33,24 +33,30 @@ public struct MixedExpert: Sendable, Equatable {
   ///   - order: Neurons by rank; not read for a single slice.
   ///   - split: Bits and neurons of each slice in rank order, summing to all neurons.
   ///   - family: Grids of any bits.
-  /// - Throws: ``QuantizationError``; rows are then counted within a slice.
+  /// - Throws: ``QuantizationError/inMatrix(_:_:)``; rows are then counted within a slice.
   public init(
     rounding weights: GatedWeights, order: NeuronOrder, split: [(bits: Int, neurons: Int)],
     family: GridFamily
   ) throws(QuantizationError) {
-    self.order = split.count == 1 ? .identity(weights.neurons) : order
+    let order = split.count == 1 ? .identity(weights.neurons) : order
+    self.order = order
     let ranges = Self.positions(of: split, neurons: weights.neurons)
-    let down = try Self.roundedDown(weights.down, order: order, split: split, family: family)
+    let down = try QuantizationError.of(matrix: 2) { () throws(QuantizationError) in
+      try Self.roundedDown(weights.down, order: order, split: split, family: family)
+    }
     var slices: [Slice] = []
     for (part, positions) in ranges.enumerated() {
       let grid = try family.grid(bits: split[part].bits)
-      slices.append(
-        Slice(
-          gate: try RoundToNearest.quantize(
-            self.order.rows(of: weights.gate, at: positions), grid: grid),
-          up: try RoundToNearest.quantize(
-            self.order.rows(of: weights.up, at: positions), grid: grid),
-          down: down[part]))
+      let rows = [weights.gate, weights.up].map { order.rows(of: $0, at: positions) }
+      let rounded = [
+        try QuantizationError.of(matrix: 0) { () throws(QuantizationError) in
+          try RoundToNearest.quantize(rows[0], grid: grid)
+        },
+        try QuantizationError.of(matrix: 1) { () throws(QuantizationError) in
+          try RoundToNearest.quantize(rows[1], grid: grid)
+        },
+      ]
+      slices.append(Slice(gate: rounded[0], up: rounded[1], down: down[part]))
     }
     self.slices = slices
   }

@@ -1,5 +1,7 @@
 /// Why a matrix cannot be quantized as asked.
-public enum QuantizationError: Error, Equatable {
+public indirect enum QuantizationError: Error, Equatable {
+  /// Of an expert's gate, up and down, 0…2.
+  case inMatrix(Int, QuantizationError)
   case unsupportedBits(Int)
   case unsupportedGroupSize(Int)
   case unsupportedRangeSearch(RangeSearch)
@@ -34,9 +36,20 @@ public enum QuantizationError: Error, Equatable {
   case valueOverflow(value: Float, row: Int, column: Int)
 }
 
+extension QuantizationError {
+  /// Errors of the body as those of one of an expert's matrices.
+  static func of<Value>(
+    matrix index: Int, _ body: () throws(QuantizationError) -> Value
+  ) throws(QuantizationError) -> Value {
+    do { return try body() } catch { throw .inMatrix(index, error) }
+  }
+}
+
 extension QuantizationError: CustomStringConvertible {
   public var description: String {
     switch self {
+    case .inMatrix(let index, let cause):
+      "\(["Gate", "Up", "Down"][min(max(index, 0), 2)]): \(cause)"
     case .unsupportedBits(let bits):
       "Bits must be 1...8, got \(bits)."
     case .unsupportedGroupSize(let size):

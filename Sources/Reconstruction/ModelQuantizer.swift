@@ -196,31 +196,35 @@ public struct ModelQuantizer: Sendable {
         weights: try checkpoint.matrix(
           module.tensor, rows: module.rows, columns: module.columns), bits: bits,
         method: method, information: information)
-      let outcome: Outcome
-      switch method.solver {
-      case .roundToNearest: outcome = try whole.rounded()
-      case .codebooks(let options): outcome = try whole.coded(options)
-      case .omniQuant: preconditionFailure("layers learn as wholes")
-      case .gptq(let options, let minimumTokens, let weighted):
-        guard let statistics else { preconditionFailure("GPTQ without calibration") }
-        if factor?.site != module.input {
-          factor = (
-            module.input,
-            try SharedFactor.of(
+      let outcome = try ModuleError.naming(module.tensor) {
+        switch method.solver {
+        case .roundToNearest: return try whole.rounded()
+        case .codebooks(let options): return try whole.coded(options)
+        case .omniQuant: preconditionFailure("layers learn as wholes")
+        case .gptq(let options, let minimumTokens, let weighted):
+          guard let statistics else { preconditionFailure("GPTQ without calibration") }
+          let shared: SharedFactor
+          if let factor, factor.site == module.input {
+            shared = factor.factor
+          } else {
+            shared = try SharedFactor.of(
               module, statistics: statistics, options: options, minimumTokens: minimumTokens,
               routingWeighted: weighted)
-          )
+            factor = (module.input, shared)
+          }
+          return try whole.solved(options, shared)
         }
-        guard let shared = factor?.factor else { continue }
-        outcome = try whole.solved(options, shared)
       }
       try put(outcome.module, outcome.weight, outcome.report)
     }
     for (_, modules) in checkpoint.configuration.gatedBlocks(layer: layer) {
       guard case .slices(let split) = try level(modules[0]) else { continue }
-      for outcome in try SlicedBlock(
-        modules: modules, split: split, method: method, information: information
-      ).outcomes(from: checkpoint) {
+      let block = SlicedBlock(
+        modules: modules, split: split, method: method, information: information)
+      let outcomes = try ModuleError.naming(modules[0].unit ?? modules[0].tensor) {
+        try block.outcomes(from: checkpoint)
+      }
+      for outcome in outcomes {
         try put(outcome.module, outcome.weight, outcome.report)
       }
     }

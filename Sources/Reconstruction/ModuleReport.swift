@@ -20,7 +20,10 @@ public struct ModuleReport: Codable, Sendable, Equatable {
   public var form: Form?
   /// Bits and neurons of each slice; nil if there is one.
   public var slices: [SliceReport]?
-  /// Tokens behind the Hessian; nil if the method reads none.
+  /// What tells which neurons lie in which slice; nil if there is one.
+  public var neuronOrder: NeuronRanking?
+  /// Tokens behind the Hessian, or of OmniQuant's sample that come to the module; nil if the method
+  /// reads none.
   public var calibrationTokens: Int?
   /// Input features; fewer tokens than these leave the Hessian singular before damping.
   public var inputFeatures: Int
@@ -33,6 +36,9 @@ public struct ModuleReport: Codable, Sendable, Equatable {
   public var fallback: Fallback?
   /// The axis that was chosen, and what either would have cost; nil where none was chosen.
   public var axis: AxisDecision?
+  /// When scales of groups were chosen; nil: as asked for. GPTQ by input channel chooses them when it
+  /// reaches the channel.
+  public var groupScales: GroupScales?
   /// What told the worth of weights; `none` where what was asked for knew nothing of this module.
   public var importance: ImportanceSource?
   /// Rows in which every weight counts alike although an importance was asked for.
@@ -47,6 +53,14 @@ public struct ModuleReport: Codable, Sendable, Equatable {
     case codebooks
     case inputChannel = "input-channel"
   }
+}
+
+/// What the order of an expert's neurons is by.
+public enum NeuronRanking: String, Codable, Sendable {
+  /// The drop of their losses.
+  case calibration
+  /// Their places in the checkpoint: there is no calibration, or it sent no token here.
+  case place
 }
 
 /// A slice of an expert's neurons.
@@ -80,6 +94,7 @@ public struct OutlierReport: Codable, Sendable, Equatable {
 /// What is told of a module beside its bits.
 struct ModuleDetails {
   var axis: AxisDecision?
+  var groupScales: GroupScales?
   var importance: ImportanceSource?
   var uninformedRows: Int?
   var outliers: OutlierReport?
@@ -111,6 +126,7 @@ extension ModuleReport {
       slices: matrix.dense.slices, calibrationTokens: tokens, inputFeatures: module.columns,
       gptqLoss: outcome.loss, damping: outcome.damping, dampingEscalations: outcome.escalations,
       deadColumns: outcome.deadColumns, fallback: outcome.fallback, axis: details.axis,
+      groupScales: details.groupScales,
       importance: details.importance, uninformedRows: details.uninformedRows,
       outliers: details.outliers)
     outliers?.stored = matrix.sparse?.count ?? 0

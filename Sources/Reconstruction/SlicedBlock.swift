@@ -21,8 +21,21 @@ struct SlicedBlock {
   ///
   /// - Parameter checkpoint: Has its weights.
   /// - Returns: One for each module.
-  /// - Throws: ``QuantizationError``, and what reading weights and statistics throws.
+  /// - Throws: ``ModuleError``, and what reading weights and statistics throws.
   func outcomes(from checkpoint: Checkpoint) throws -> [ModelQuantizer.Outcome] {
+    let ranking = try ranking
+    do {
+      return try unranked(from: checkpoint).map { outcome in
+        var outcome = outcome
+        outcome.report.neuronOrder = ranking
+        return outcome
+      }
+    } catch QuantizationError.inMatrix(let index, let cause) {
+      throw ModuleError(module: modules[index].tensor, cause: cause)
+    }
+  }
+
+  private func unranked(from checkpoint: Checkpoint) throws -> [ModelQuantizer.Outcome] {
     let weights = try weights(in: checkpoint)
     let matrices = [weights.gate, weights.up, weights.down]
     let order = try order(of: weights)
@@ -79,11 +92,12 @@ struct SlicedBlock {
   ) throws -> [ModelQuantizer.Outcome] {
     try modules.indices.map { index in
       let module = modules[index]
-      let (slices, sparse) = try options.quantizer(bits: split.slices[0].bits).quantize(
-        matrices[index], along: module.projection == .down ? .columns : .rows, order: order,
-        split: split.parts,
-        importance: try information.importance(of: module, method.importance),
-        keeping: outliers?[index])
+      let importance = try information.importance(of: module, method.importance)
+      let (slices, sparse) = try ModuleError.naming(module.tensor) {
+        try options.quantizer(bits: split.slices[0].bits).quantize(
+          matrices[index], along: module.projection == .down ? .columns : .rows, order: order,
+          split: split.parts, importance: importance, keeping: outliers?[index])
+      }
       let tokens =
         method.importance == .hessian ? try statistics?.tokens(at: module.input) : nil
       return outcome(
@@ -103,7 +117,9 @@ struct SlicedBlock {
         importance = try information.importance(of: module, method.importance)
         detail.insert(importance, for: matrix, asked: method.importance)
       }
-      let chosen = try method.outliers(in: matrix, importance)
+      let chosen = try ModuleError.naming(module.tensor) {
+        try method.outliers(in: matrix, importance)
+      }
       detail.outliers = chosen.map(OutlierReport.init)
       outliers += chosen.map { [$0] } ?? []
       details.append(detail)
@@ -122,6 +138,16 @@ struct SlicedBlock {
     return try NeuronLosses.order(
       of: weights, moments: GatedMoments(input: sites[0], hidden: sites[1]), rank: split.rank,
       family: method.grids)
+  }
+
+  /// What tells the order of the neurons; nil where they all have the same bits.
+  var ranking: NeuronRanking? {
+    get throws {
+      guard split.slices.count > 1 else { return nil }
+      guard let statistics, split.rank.lowerBound < split.rank.upperBound else { return .place }
+      let tokens = try [modules[0], modules[2]].map { try statistics.tokens(at: $0.input) }
+      return tokens.allSatisfy { $0 > 0 } ? .calibration : .place
+    }
   }
 
   private func outcomes(

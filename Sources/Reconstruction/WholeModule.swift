@@ -50,9 +50,12 @@ struct WholeModule {
       var (solver, details) = (GPTQ(grid: grid, options: options), ModuleDetails())
       if let decision = try axis(grid) {
         details.axis = decision
-        // An input channel's scales are its own: there is no group whose later columns would have to
-        // be known beforehand.
-        if decision.axis == .inputChannel { solver = GPTQ(grid: grid, options: options.fresh) }
+        // As published (METHODS §2.5): an input channel's scales are its own, and there is no group whose
+        // later columns would have to be known beforehand.
+        if decision.axis == .inputChannel, options.scales != .fresh {
+          solver = GPTQ(grid: grid, options: options.fresh)
+          details.groupScales = .fresh
+        }
         let result = try solver.quantize(weights, factor: factor, along: decision.axis)
         return self.result(
           stored(result.matrix), nil,

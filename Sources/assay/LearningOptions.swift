@@ -21,6 +21,14 @@ struct LearningOptions: ParsableArguments {
   @Flag(help: "Also scale channels of experts against each other.")
   var equivalent = false
 
+  func validate() throws {
+    try SpecRange.check(epochs, "--epochs", as: "quantizer.omniquant.epochs")
+    try SpecRange.check(
+      clippingRate, "--clipping-rate", as: "quantizer.omniquant.clippingRate")
+    try SpecRange.check(scalingRate, "--scaling-rate", as: "quantizer.omniquant.scalingRate")
+    try SpecRange.check(batch, "--batch", as: "quantizer.omniquant.batch")
+  }
+
   var options: OmniQuantOptions {
     OmniQuantOptions(
       epochs: epochs, clippingRate: clippingRate, scalingRate: scalingRate, batch: batch,

@@ -29,12 +29,61 @@ struct ArgumentTests {
       ("quantize m --plan p --out o --method rtn --sensitive 0.6", "--sensitive"),
       ("quantize m --plan p --out o --method rtn --range-outliers=-1", "--range-outliers"),
       ("quantize m --plan p --out o --method rtn --quartiles nan", "--quartiles"),
-      ("quantize m --plan p --out o --method squeezellm", "--calibration"),
+      ("quantize m --plan p --out o --method squeezellm", "give --gradients, or --calibration"),
+      (
+        "quantize m --plan p --out o --method rtn --sensitive 0.0005",
+        "--sensitive 0.0005 asks what weights are worth: give --gradients, or --calibration"
+      ),
+      (
+        "quantize m --plan p --out o --method squeezellm --importance hessian",
+        "--importance hessian needs --calibration"
+      ),
       ("quantize m --plan p --out o --method rtn --axis adaptive", "--calibration"),
       ("quantize m --plan p --out o --method rtn --axis adadim", "--text"),
       (
         "quantize m --plan p --out o --method squeezellm --importance none --codebook-group=-1",
         "--codebook-group"
+      ),
+      ("quantize m --plan p --out o --method rtn --act-order", "--act-order is of --method gptq"),
+      ("quantize m --plan p --out o --method rtn --damping 0.5", "--damping is of --method gptq"),
+      (
+        "quantize m --plan p --out o --method rtn --routing-weighted",
+        "--routing-weighted is of --method gptq"
+      ),
+      ("quantize m --plan p --out o --method rtn --epochs 3", "--epochs is of --method omniquant"),
+      (
+        "quantize m --plan p --out o --method rtn --clustering lloyd",
+        "--clustering is of --method squeezellm"
+      ),
+      (
+        "quantize m --plan p --out o --calibration c --epochs 3",
+        "--epochs is of --method omniquant"
+      ),
+      (
+        "quantize m --plan p --out o --calibration c --equivalent",
+        "--equivalent is of --method omniquant"
+      ),
+      (
+        "quantize m --plan p --out o --calibration c --codebook-group 32",
+        "--codebook-group is of --method squeezellm"
+      ),
+      (
+        "quantize m --plan p --out o --method omniquant --text t --mse",
+        "--mse is of --method rtn and gptq"
+      ),
+      (
+        "quantize m --plan p --out o --method omniquant --text t --scaling-rate 0.1",
+        "--scaling-rate is of --equivalent"
+      ),
+      (
+        "quantize m --plan p --out o --method rtn --range-outliers 0.004 --quartiles 1.8",
+        "--quartiles stands in the place of --range-outliers"
+      ),
+      ("quantize m --plan p --out o --method rtn --importance none", "--importance is of"),
+      ("quantize m --plan p --out o --calibration c --gradients g", "--gradients is of"),
+      (
+        "quantize m --plan p --out o --method squeezellm --importance none --clustering-seed 3",
+        "--clustering-seed is of --clustering lloyd"
       ),
       ("export checkpoint q --out o --shard-size 0", "--shard-size"),
       (
@@ -86,8 +135,11 @@ struct ArgumentTests {
   @Test("the ends of the ranges are allowed")
   func inRange() throws {
     for line in [
-      "quantize m --plan p --out o --method rtn --group-size 65536 --damping 1",
-      "quantize m --plan p --out o --method rtn --group-size 0 --damping 0",
+      "quantize m --plan p --out o --calibration c --group-size 65536 --damping 1",
+      "quantize m --plan p --out o --calibration c --group-size 0 --damping 0",
+      "quantize m --plan p --out o --method omniquant --text t --epochs 0 --symmetric",
+      "quantize m --plan p --out o --method squeezellm --gradients g --clustering lloyd",
+      "quantize m --plan p --out o --calibration c --gradients g --sensitive 0.001",
       "quantize m --plan p --out o --hessian-stream quantized --text t --sampling gptq",
       "quantize m --plan p --out o --calibration c --symmetric --symmetric-range published",
       "measure m --out t.h5 --scale-rounding exact --mse",

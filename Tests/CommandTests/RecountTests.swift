@@ -48,6 +48,20 @@ final class RecountTests {
     _ = try output("quantize MODEL --plan FOLDER/plan.json --out FOLDER/q \(options)")
   }
 
+  @Test("squeezellm takes options of grids where they rank neurons, and nowhere else")
+  func gridsOfCodebooks() throws {
+    try quantize("--method squeezellm --importance none --group-size 32")
+    var plan = JSONObject()
+    for layer in 0..<4 { plan["layers.\(layer).experts"] = 3 }
+    try PrettyJSON.data(.object(plan)).write(to: folder.appending(path: "whole.json"))
+    let error = #expect(throws: UnusableArgument.self) {
+      try output(
+        "quantize MODEL --plan FOLDER/whole.json --out FOLDER/w --method squeezellm --importance none "
+          + "--group-size 32")
+    }
+    #expect(error?.description.hasPrefix("--group-size is of grids") ?? false)
+  }
+
   @Test(
     "the recount of a file's bits is what was reported, to the bit and in every ledger",
     arguments: [

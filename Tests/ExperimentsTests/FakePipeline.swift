@@ -7,6 +7,8 @@ struct FakePipeline: Pipeline {
   var marks: URL
   /// Called at the start of every body with the stage's name and the point.
   var before: @Sendable (String, PointParameters) throws -> Void = { _, _ in }
+  /// Called after it, with what the body is given.
+  var during: @Sendable (String, StageContext) throws -> Void = { _, _ in }
   var calibrateEpoch = 1
 
   func seedStreams(for parameters: PointParameters) -> Set<SeedStream> {
@@ -45,12 +47,13 @@ struct FakePipeline: Pipeline {
   private func body(
     _ name: String, _ parameters: PointParameters, seed: Int?
   ) -> @Sendable (StageContext) throws -> Void {
-    let (marks, before) = (marks, before)
+    let (marks, before, during) = (marks, before, during)
     return { context in
       try FileManager.default.createDirectory(at: marks, withIntermediateDirectories: true)
       try Data().write(to: marks.appending(path: "\(name).\(UUID().uuidString)"))
       try Data("half".utf8).write(to: context.directory.appending(path: "half.txt"))
       try before(name, parameters)
+      try during(name, context)
       context.progress(0.5, "half")
       let inputs = try context.inputs.sorted { $0.key < $1.key }.map { role, url in
         let file = name == "calibrate" ? url : url.appending(path: "payload.json")

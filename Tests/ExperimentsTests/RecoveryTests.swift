@@ -36,6 +36,49 @@ import Testing
     try expectIndexEqualsRebuilt(bench)
   }
 
+  @Test("the cost of a stage that goes on after kill -9 is that of both attempts")
+  func costOfBoth() async throws {
+    let bench = try Bench()
+    defer { bench.remove() }
+    await #expect(processExitsWith: .signal(SIGKILL)) { [path = bench.root.path as String] in
+      var bench = Bench(at: path)
+      bench.pipeline.during = { stage, context in
+        guard stage == "allocate", let recovery = context.recovery else { return }
+        try FileManager.default.createDirectory(at: recovery, withIntermediateDirectories: true)
+        Thread.sleep(forTimeInterval: 1)
+        context.progress(0.5, "half is kept")
+        kill(getpid(), SIGKILL)
+      }
+      try bench.run(try bench.spec(""))
+    }
+    let spec = try bench.spec("")
+    let clock = ContinuousClock.now
+    try bench.run(spec)
+    let second = (ContinuousClock.now - clock) / .seconds(1)
+    let result = try #require(try bench.engine.results(of: spec).first?.result)
+    let seconds = try #require(result.stages.first { $0.name == "allocate" }?.seconds)
+    #expect(seconds >= 1 && seconds < second + 2, "\(seconds) s, the second attempt \(second) s")
+    let others = result.stages.filter { $0.name != "allocate" }
+    #expect(others.allSatisfy { $0.seconds < second + 1 })
+  }
+
+  @Test("time is kept beside what the stage keeps, and nowhere if it keeps nothing")
+  func spentTime() throws {
+    let bench = try Bench()
+    defer { bench.remove() }
+    let folder = bench.root.appending(path: "kept")
+    #expect(SpentTime(in: folder).keep() < 60)
+    #expect(!FileManager.default.fileExists(atPath: folder.path))
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let file = folder.appending(path: SpentTime.fileName)
+    try Data(#"{"seconds": 1000}"#.utf8).write(to: file)
+    let first = SpentTime(in: folder).keep()
+    #expect(first >= 1000)
+    #expect(SpentTime(in: folder).seconds >= first)
+    try Data(#"{"seconds": -5"#.utf8).write(to: file)
+    #expect(SpentTime(in: folder).seconds < 60)
+  }
+
   @Test("a kill between the result and its index entry loses nothing")
   func resultWithoutIndex() throws {
     let bench = try Bench()

@@ -146,7 +146,7 @@ struct MixedExpertTests {
     var expert = expert(neurons: 70, inputs: 40, outputs: 20, seed: 7)
     expert.up[69, 3] = .infinity
     let family = GridFamily(groupSize: nil, symmetric: false)
-    #expect(throws: QuantizationError.notFiniteWeight(row: 69, column: 3)) {
+    #expect(throws: QuantizationError.inMatrix(1, .notFiniteWeight(row: 69, column: 3))) {
       try MixedExpert(
         rounding: expert, order: .identity(70), split: [(bits: 3, neurons: 70)], family: family)
     }

@@ -98,9 +98,11 @@ struct SlicedOmniQuantTests {
     let (checkpoint, reports) = try quantize(
       model, options, calibration: calibration, into: "learned", recovery: recovery)
     let first = try #require(reports.first?.training)
-    #expect(first.kept == nil && first.endLoss < 0.99 * first.startLoss, "\(first)")
+    let (start, end) = (try #require(first.startLoss), try #require(first.endLoss))
+    #expect(first.kept == nil && end < 0.99 * start, "\(first)")
     let sliced = reports.filter { $0.unit == "layers.0.experts.2" }
     #expect(sliced.count == 3 && sliced.allSatisfy { $0.slices?.map(\.bits) == [4, 3, 2] })
+    #expect(sliced.allSatisfy { $0.neuronOrder == .calibration })
     for report in reports {
       let stored = try checkpoint.storedBits(of: report.module)
       #expect(stored.codeBits == report.codeBits && stored.metadataBits == report.metadataBits)

@@ -37,6 +37,26 @@ final class TinyMixtral {
 
   deinit { try? FileManager.default.removeItem(at: folder) }
 
+  /// The model with every element of a tensor replaced.
+  func spoiled(_ tensor: String, by value: Float) throws -> Checkpoint {
+    let copy = folder.appending(path: "spoiled-\(UUID())")
+    try FileManager.default.copyItem(at: folder.appending(path: "model"), to: copy)
+    let file = copy.appending(path: "model.safetensors")
+    var data = try Data(contentsOf: file)
+    let header =
+      8 + data.prefix(8).enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
+    let entries = try JSONSerialization.jsonObject(with: data[8..<header]) as? [String: Any]
+    guard let entry = entries?[tensor] as? [String: Any], entry["dtype"] as? String == "F32",
+      let place = entry["data_offsets"] as? [Int]
+    else { throw CocoaError(.fileReadCorruptFile) }
+    let bytes = withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
+    let count = (place[1] - place[0]) / 4
+    data.replaceSubrange(
+      header + place[0]..<header + place[1], with: (0..<count).flatMap { _ in bytes })
+    try data.write(to: file)
+    return try Checkpoint(copy)
+  }
+
   /// Makes a folder inside.
   func subfolder(_ name: String) throws -> URL {
     let result = folder.appending(path: name)

@@ -59,6 +59,8 @@ public struct StageContext: Sendable {
   /// A folder of this stage with this key that survives a crash and goes when the stage is done; the
   /// stage makes it if it has something to keep. nil: nothing can be kept.
   public let recovery: URL?
+  /// Says what a reader must know although the stage goes on.
+  public var notice: @Sendable (_ sentence: String) -> Void = { _ in }
 
   public init(
     directory: URL, inputs: [String: URL], recovery: URL? = nil,

@@ -82,23 +82,29 @@ struct StageWork {
     let (observer, remaining, recipe) = (point.observer, point.remaining, recipes[name])
     observer(.stageStarted(name: name, remainingSeconds: remaining.estimate()))
     let scope = PeakMemory.reset()
-    let (start, clock) = (Date.now, ContinuousClock.now)
-    let recovery = point.engine.workspace.run(point.run.id).recovery(
-      stage: name, key: keyed.key)
-    let context = StageContext(
+    let start = Date.now
+    let folder = point.engine.workspace.run(point.run.id)
+    let recovery = folder.recovery(stage: name, key: keyed.key)
+    let spent = SpentTime(in: recovery)
+    var context = StageContext(
       directory: directory, inputs: keyed.inputs, recovery: recovery
     ) { fraction, note in
-      let elapsed = (ContinuousClock.now - clock) / .seconds(1)
+      let elapsed = spent.keep()
       observer(
         .stageProgress(
           name: name, fraction: fraction, note: note,
           remainingSeconds: remaining.estimate(
             during: recipe, elapsed: elapsed, fraction: fraction)))
     }
+    context.notice = { sentence in
+      observer(.notice(sentence))
+      folder.log(sentence)
+    }
     try keyed.stage.body(context)
+    let seconds = spent.seconds
     try? FileManager.default.removeItem(at: recovery)
     return ArtifactStore.Cost(
-      seconds: (ContinuousClock.now - clock) / .seconds(1), peakMemory: PeakMemory.read(scope),
+      seconds: seconds, peakMemory: PeakMemory.read(scope),
       provenance: point.provenance.timed(from: start))
   }
 

@@ -58,6 +58,7 @@ public struct ExperimentSpec: Sendable {
     self.document = document
     self.folder = folder
     self.file = file
+    try checkOptionsAreRead()
   }
 
   private static func parse(_ data: Data) throws(SpecError) -> JSONValue {

@@ -85,14 +85,12 @@ extension PointOutcome {
   }
 
   /// Counts what went otherwise than asked for, and says it.
-  private mutating func add(_ modules: [ModuleReport]) {
+  mutating func add(_ modules: [ModuleReport]) {
     let experts = modules.filter { $0.unit != nil }
     counts["rtn-fallbacks"] = modules.count { $0.fallback != nil }
     counts["uncovered-experts"] =
       Set(experts.filter { $0.calibrationTokens == 0 }.compactMap(\.unit)).count
-    counts["singular-hessians"] = modules.count { module in
-      module.calibrationTokens.map { $0 < module.inputFeatures } ?? false
-    }
+    counts["singular-hessians"] = modules.count(where: \.hasSingularHessian)
     if modules.contains(where: { $0.importance != nil }) {
       counts["uninformed-modules"] = modules.count { ($0.uninformedRows ?? 0) > 0 }
     }
@@ -105,8 +103,40 @@ extension PointOutcome {
         "\(fallbacks) of \(modules.count) modules were rounded to nearest instead of solved by GPTQ."
       )
     }
+    addLearning(modules)
+    let inPlace = Set(modules.filter { $0.neuronOrder == .place }.compactMap(\.unit)).count
+    if inPlace > 0 {
+      remarks.append(
+        "Neurons of \(inPlace) experts of several bit-widths keep their places: no calibration token "
+          + "ranks them.")
+    }
+    let fresh = modules.count { $0.groupScales == .fresh }
+    if fresh > 0 {
+      remarks.append(
+        "\(fresh) modules grouped by input channel have fresh scales, not those asked for.")
+    }
     let covered = experts.compactMap(\.calibrationTokens)
     if let fewest = covered.min() { facts["fewest-expert-tokens"] = JSONValue(fewest) }
+  }
+
+  /// What was learned, and where nothing was.
+  private mutating func addLearning(_ modules: [ModuleReport]) {
+    guard modules.contains(where: { $0.training != nil }) else { return }
+    let kept = modules.count { $0.training?.kept != nil }
+    let worse = modules.count { $0.training?.kept == .worse }
+    counts["omniquant-kept-start"] = kept
+    counts["omniquant-without-steps"] = modules.withoutSteps
+    remarks += modules.notFiniteNotices
+    if worse > 0 {
+      remarks.append(
+        "\(worse) of \(modules.count) modules keep the clipping of OmniQuant's start: what their layers "
+          + "learned was no better.")
+    }
+    if modules.withoutSteps > 0 {
+      remarks.append(
+        "\(modules.withoutSteps) modules keep it because no token came to them in any step.")
+    }
+    if !modules.learned { remarks.append("OmniQuant learned nothing: it had no epoch.") }
   }
 
   /// Ledgers of a checkpoint that stores every weight at 16 or 32 bits.

@@ -109,6 +109,21 @@ public struct QuantizeStage: Sendable {
     }
   }
 
+  /// Whether a plan gives neurons of an expert different bits.
+  ///
+  /// - Parameter url: The plan.
+  /// - Returns: True for half levels, mixes and slices.
+  /// - Throws: ``QuantizeStageError``, ``TableError``, and what reading the model throws.
+  public func splitsExperts(plan url: URL) throws -> Bool {
+    let configuration = try Checkpoint(model).configuration
+    let plan = try ModulePlan(url, for: configuration)
+    return try (0..<configuration.layerCount).contains { layer in
+      try configuration.linearModules(layer: layer).contains { module in
+        if case .slices? = try plan.level(of: module) { true } else { false }
+      }
+    }
+  }
+
   /// The same with every MLP at one level.
   func write(
     level: LevelMix, blockSize: Int, calibration: URL?, to context: StageContext
@@ -149,6 +164,7 @@ public struct QuantizeStage: Sendable {
     if let stream {
       try context.recordForwardTokens(method.passes * stream.sequences * stream.context)
     }
+    reports.notFiniteNotices.forEach(context.notice)
     try context.write(
       try JSONValue(encoding: reports), to: StageFile.modules)
     return reports

@@ -61,6 +61,9 @@ extension ModelPipeline {
       "rtn-fallbacks", "uncovered-experts", "singular-hessians", "damping-escalations",
     ]
     if methods.contains(where: \.readsImportance) { counts.insert("uninformed-modules") }
+    if methods.contains(where: \.learns) {
+      counts.formUnion(["omniquant-kept-start", "omniquant-without-steps"])
+    }
     if methods.contains(where: { $0.axis != .outputChannel }) {
       counts.insert("input-channel-modules")
     }

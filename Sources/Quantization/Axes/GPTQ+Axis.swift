@@ -13,14 +13,6 @@ public struct AxisGPTQResult: Sendable, Equatable {
   public let deadColumns: Int
 }
 
-extension GPTQOptions {
-  /// What AdaDim runs: act-order, with static groups by output channel and scales chosen when a column
-  /// is reached by input channel (METHODS §2.5).
-  public static func adaDim(along axis: GroupingAxis) -> GPTQOptions {
-    GPTQOptions(columns: .activation, scales: axis == .outputChannel ? .fixed : .fresh)
-  }
-}
-
 extension GPTQ {
   /// GPTQ with groups along either axis; the axis is decided beforehand, by ``AdaptiveAxis``.
   ///

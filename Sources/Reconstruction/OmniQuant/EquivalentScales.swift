@@ -17,7 +17,8 @@ struct EquivalentScales: Sendable, Codable {
   /// OmniQuant's code keeps scales from crossing zero so.
   private static let least: Float = 1e-2
 
-  /// c = √(max |x| / max |W|) of each channel, and s alike; 1 where either is 0.
+  /// c = √(max |x| / max |W|) of each channel, and s alike; 1 where either is 0, or
+  /// the quotient is not finite.
   ///
   /// - Parameters:
   ///   - blocks: Gate, up and down of each MLP.
@@ -31,8 +32,17 @@ struct EquivalentScales: Sendable, Codable {
 
   private static func start(_ activations: [Float], _ weights: [Float]) -> [Float] {
     zip(activations, weights).map { activation, weight in
-      activation > 0 && weight > 0 ? max((activation / weight).squareRoot(), least) : 1
+      let ratio = activation / weight
+      return ratio > 0 && ratio.isFinite ? max(ratio.squareRoot(), least) : 1
     }
+  }
+
+  /// Scales that change no weight.
+  var ones: EquivalentScales {
+    var result = self
+    result.inputs = inputs.map { _ in 1 }
+    result.neurons = neurons.map { $0.map { _ in 1 } }
+    return result
   }
 
   /// Scales of a module of MLP `block`.

@@ -26,27 +26,34 @@ extension ModelQuantizer {
   ) throws -> [TensorPayload] {
     let blocks = try slicedBlocks(layer)
     let trained = try run.layer(layer, layout: { try layout(of: $0, blocks) }, progress: { _ in })
-    for (module, matrix, training) in trained.modules {
+    for (module, matrix, training, tokens) in trained.modules {
       let block = blocks[module.tensor]?.block
       let weight = QuantizedWeight(matrix, orderBeside: block?.modules[0].tensor)
       var report = ModuleReport(
         module, weight, bits: try level(module).meanBits, MixedExpert.Outcome(), ModuleDetails(),
-        tokens: stream.map { $0.sample.sequences.reduce(0) { $0 + $1.count } })
+        tokens: tokens)
       report.training = training
+      report.neuronOrder = blocks[module.tensor]?.ranking
       try put(module, weight, report)
     }
     return trained.folded
+  }
+
+  private struct RankedBlock {
+    let block: SlicedBlock
+    let order: NeuronOrder
+    let ranking: NeuronRanking?
   }
 
   /// Experts whose neurons get different bits, with the order of their neurons, by the names of their
   /// matrices.
   private func slicedBlocks(
     _ layer: Int
-  ) throws -> [String: (block: SlicedBlock, order: NeuronOrder)] {
+  ) throws -> [String: RankedBlock] {
     let configuration = checkpoint.configuration
     let experts = configuration.expertCount(ofLayer: layer)
     var statistics: CalibrationLayer?
-    var result: [String: (block: SlicedBlock, order: NeuronOrder)] = [:]
+    var result: [String: RankedBlock] = [:]
     for (_, modules) in configuration.gatedBlocks(layer: layer) {
       guard case .slices(let split) = try level(modules[0]) else { continue }
       statistics =
@@ -57,14 +64,18 @@ extension ModelQuantizer {
       let block = SlicedBlock(
         modules: modules, split: split, method: method,
         information: LayerInformation(statistics: statistics, fisher: nil))
-      let order = try block.order(of: block.weights(in: checkpoint))
-      for module in modules { result[module.tensor] = (block, order) }
+      let weights = try block.weights(in: checkpoint)
+      let order = try ModuleError.naming(modules[0].unit ?? modules[0].tensor) {
+        try block.order(of: weights)
+      }
+      let ranked = RankedBlock(block: block, order: order, ranking: try block.ranking)
+      for module in modules { result[module.tensor] = ranked }
     }
     return result
   }
 
   private func layout(
-    of module: LinearModule, _ blocks: [String: (block: SlicedBlock, order: NeuronOrder)]
+    of module: LinearModule, _ blocks: [String: RankedBlock]
   ) throws -> ClippedLayout {
     switch try level(module) {
     case .bits(let bits): return .whole(try method.grids.grid(bits: bits))

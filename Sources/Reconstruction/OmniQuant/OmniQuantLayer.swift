@@ -58,51 +58,82 @@ struct OmniQuantLayer {
     }
   }
 
-  /// Learns; keeps the start where a loss is not finite or the end is no better.
+  /// Learns; keeps the start where something is not finite, which is named, or the end is no better.
   ///
   /// - Parameters:
   ///   - sequences: What from.
   ///   - progress: Fraction done, 0…1.
   /// - Returns: How it went, but for the steps of each module.
-  /// - Throws: ``BackwardError``, ``QuantizationError``, and what reading weights throws.
+  /// - Throws: ``BackwardError``, ``ModuleError``, and what reading weights throws.
   mutating func train(
     on sequences: TrainingSequences, progress: (Double) throws -> Void
   ) throws -> TrainingReport {
-    let (start, firstScales) = (try loss(on: sequences), scales)
-    var report = TrainingReport(startLoss: start, endLoss: start, steps: 0)
+    var report = TrainingReport(layer: index, steps: 0)
+    let firstScales = try startingScales()
+    do {
+      let start = try startLoss(on: sequences)
+      (report.startLoss, report.endLoss) = (start, start)
+      guard options.epochs > 0 else { return report }
+      try learn(from: sequences, progress: progress)
+      let name = "the loss after the last step"
+      let end = try Self.finite(name) { try loss(on: sequences) }
+      guard end.isFinite else { throw NotFinite(what: name) }
+      if end < start { report.endLoss = end } else { report.kept = .worse }
+    } catch let found as NotFinite {
+      (report.kept, report.notFinite) = (.notFinite, found.what)
+    }
+    guard report.kept != nil else { return report }
+    for place in modules.indices { modules[place].reset() }
+    scales = firstScales
+    return report
+  }
+
+  /// The scales that training begins with: 1 where the others would take a range beyond what a scale
+  /// can hold.
+  private mutating func startingScales() throws -> EquivalentScales? {
+    guard let scales else { return nil }
+    do { _ = try quantized() } catch let error as ModuleError where error.isScaleOverflow {
+      self.scales = scales.ones
+    }
+    return self.scales
+  }
+
+  private func startLoss(on sequences: TrainingSequences) throws -> Double {
+    guard sequences.inputs.firstNonFinite == nil else {
+      throw NotFinite(what: "the stream that comes in")
+    }
+    guard sequences.targets.firstNonFinite == nil else {
+      throw NotFinite(what: "its output in full precision")
+    }
+    let loss = try loss(on: sequences)
+    guard loss.isFinite else { throw NotFinite(what: "the loss before the first step") }
+    return loss
+  }
+
+  private mutating func learn(
+    from sequences: TrainingSequences, progress: (Double) throws -> Void
+  ) throws {
     var optimizers = scales?.optimizers(rate: options.scalingRate) ?? []
-    var isFinite = start.isFinite
     let ranges = Self.ranges(of: sequences.lengths, batch: options.batch)
     let steps = Double(max(options.epochs * ranges.count, 1))
-    for epoch in 0..<options.epochs where isFinite {
-      for (index, range) in ranges.enumerated() where isFinite {
-        isFinite = try Self.staysFinite { try step(sequences, range, &optimizers) }
+    for epoch in 0..<options.epochs {
+      for (index, range) in ranges.enumerated() {
+        try step(sequences, range, &optimizers)
         try progress(Double(epoch * ranges.count + index + 1) / steps)
       }
     }
-    var end = Double.nan
-    if isFinite {
-      _ = try Self.staysFinite {
-        end = try loss(on: sequences)
-        return true
-      }
-    }
-    if end.isFinite, end < start {
-      report.endLoss = end
-    } else if options.epochs > 0 {
-      report.kept = end.isFinite ? .worse : .notFinite
-      for place in modules.indices { modules[place].reset() }
-      scales = firstScales
-    }
-    return report
   }
 
   /// The effective weights over the checkpoint.
   ///
   /// - Returns: What the layer is with the parameters as they are.
-  /// - Throws: ``QuantizationError``.
+  /// - Throws: ``ModuleError``.
   func quantized() throws -> some WeightSource {
-    let effective = try modules.map { try $0.effective(moduleScales($0)) }
+    let effective = try modules.map { module in
+      try ModuleError.naming(module.module.tensor) {
+        try module.effective(moduleScales(module))
+      }
+    }
     return ReplacedWeights(
       checkpoint,
       replaced: Dictionary(
@@ -130,28 +161,45 @@ struct OmniQuantLayer {
     }
   }
 
-  /// False too where a range has grown beyond what a scale can hold.
-  private static func staysFinite(_ body: () throws -> Bool) throws -> Bool {
-    do { return try body() } catch QuantizationError.scaleOverflow { return false }
+  /// Why a layer stops learning.
+  private struct NotFinite: Error {
+    let what: String
   }
 
-  /// One step; false if the loss is not finite, and then nothing has changed.
+  /// A range that has grown beyond what a scale can hold is not finite either.
+  private static func finite<Value>(
+    _ name: String, _ body: () throws -> Value
+  ) throws -> Value {
+    do { return try body() } catch let error as ModuleError where error.isScaleOverflow {
+      throw NotFinite(what: "\(name): a scale of \(error.module)")
+    }
+  }
+
+  /// One step; what is not finite is thrown.
   private mutating func step(
     _ sequences: TrainingSequences, _ range: Range<Int>, _ optimizers: inout [AdamW]
-  ) throws -> Bool {
+  ) throws {
     let part = sequences[range]
+    let name = "the loss of step \(losses.count + 1)"
+    let weights = try Self.finite(name) { try quantized() }
     let layer = try DifferentiableLayer(
-      index, source: try quantized(), positions: part.lengths.max() ?? 0)
+      index, source: weights, positions: part.lengths.max() ?? 0)
     let record = layer.forward(part.inputs, lengths: part.lengths)
     let (loss, slope) = part.loss(of: record.output)
     losses.append(loss)
-    guard loss.isFinite else { return false }
+    guard loss.isFinite else { throw NotFinite(what: name) }
     let slopes = layer.weightSlopes(of: slope, record).weights
-    guard slopes.values.allSatisfy({ $0.firstNonFinite == nil }) else { return false }
+    for module in modules where slopes[module.module.tensor]?.firstNonFinite != nil {
+      throw NotFinite(what: "the slope of \(name.dropFirst(4)) at \(module.module.tensor)")
+    }
     var scaleSlopes = scales?.noSlopes
     for place in modules.indices {
       guard let slope = slopes[modules[place].module.tensor] else { continue }
-      let found = try modules[place].learn(slope, moduleScales(modules[place]))
+      let found = try Self.finite(name) {
+        try ModuleError.naming(modules[place].module.tensor) {
+          try modules[place].learn(slope, moduleScales(modules[place]))
+        }
+      }
       if let found, let block = modules[place].module.block,
         let index = blocks.firstIndex(of: block)
       {
@@ -162,7 +210,6 @@ struct OmniQuantLayer {
       }
     }
     if let scaleSlopes { scales?.step(scaleSlopes, &optimizers) }
-    return true
   }
 
   /// Mean over all tokens, of the targets alone.

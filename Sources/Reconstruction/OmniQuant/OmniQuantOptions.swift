@@ -31,18 +31,22 @@ public struct OmniQuantOptions: Sendable, Equatable {
 
 /// How the training of a module's layer went.
 public struct TrainingReport: Codable, Sendable, Equatable {
+  /// Index of the layer; nil in reports of programs that did not say.
+  public var layer: Int?
   /// Mean square distance of the layer's output to that in full precision, over all tokens, with the
-  /// parameters that training begins with (OmniQuant: a clip of 1.8 %).
-  public var startLoss: Double
+  /// parameters that training begins with (OmniQuant: a clip of 1.8 %); nil if it is not finite.
+  public var startLoss: Double?
   /// The same with the parameters that are stored.
-  public var endLoss: Double
+  public var endLoss: Double?
   /// Steps in which a token went through the module.
   public var steps: Int
   /// Why the parameters of the start are stored; nil where learned ones are.
   public var kept: Kept?
+  /// What was not finite, such as `the loss of step 3`; nil where all was.
+  public var notFinite: String?
 
   public enum Kept: String, Codable, Sendable {
-    /// A loss was not finite.
+    /// A loss, or what it is made of, was not finite.
     case notFinite = "loss-not-finite"
     /// What was learned was worse.
     case worse = "not-better"

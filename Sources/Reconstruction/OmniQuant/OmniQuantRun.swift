@@ -35,7 +35,8 @@ struct OmniQuantRun {
 
   /// A layer after training.
   struct Layer {
-    var modules: [(module: LinearModule, matrix: StoredMatrix, report: TrainingReport)]
+    /// `tokens`: of the sample that come to the module, the layer and those before as they are stored.
+    var modules: [(module: LinearModule, matrix: StoredMatrix, report: TrainingReport, tokens: Int)]
     /// Norm and routers with the scales of the equivalent transformation folded in, f32.
     var folded: [TensorPayload]
   }
@@ -47,7 +48,7 @@ struct OmniQuantRun {
   ///   - layout: Grids of each of its modules.
   ///   - progress: Fraction of the layer done.
   /// - Returns: What is stored.
-  /// - Throws: ``BackwardError``, ``QuantizationError``, what reading weights and `progress` throw.
+  /// - Throws: ``BackwardError``, ``ModuleError``, what reading weights and `progress` throw.
   func layer(
     _ index: Int, layout: (LinearModule) throws -> ClippedLayout,
     progress: (Double) throws -> Void
@@ -67,12 +68,17 @@ struct OmniQuantRun {
     }
     let steps = saved?.steps ?? training.modules.map(\.steps)
     if saved == nil { try save(training, report, index) }
-    try quantized.runLayer(index, weights: try training.quantized(), tap: nil)
+    let counts = TokenCounts()
+    try quantized.runLayer(index, weights: try training.quantized(), tap: counts)
     return Layer(
       modules: try zip(training.modules, steps).map { module, steps in
         var report = report
+        report.layer = index
         report.steps = steps
-        return (module.module, try module.stored(training.moduleScales(module)), report)
+        let matrix = try ModuleError.naming(module.module.tensor) {
+          try module.stored(training.moduleScales(module))
+        }
+        return (module.module, matrix, report, counts.tokens(at: module.module.input))
       }, folded: try folded(index, training.scales))
   }
 
@@ -114,6 +120,21 @@ extension TensorPayload {
         withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
       })
   }
+}
+
+/// How many tokens come to each input of a layer.
+private final class TokenCounts: LayerTap {
+  private var counts: [InputSite: Int] = [:]
+
+  var wantsAllTokens: Bool { false }
+
+  func observe(
+    _ site: InputSite, _ x: UnsafePointer<Float>, rows: Int, columns: Int, weights: [Float]?
+  ) { counts[site, default: 0] += rows }
+  func observe(moeOutput y: UnsafePointer<Float>, rows: Int, columns: Int) {}
+  func observe(_ routing: Routing) {}
+
+  func tokens(at site: InputSite) -> Int { counts[site] ?? 0 }
 }
 
 // MARK: - Going on after a crash

@@ -46,12 +46,14 @@ struct QuantizedInspection {
 
   /// What was done to each module.
   var modules: DataTable {
-    var table = DataTable([
-      "module", "bits", "form", "slices", "codeBits", "metadataBits", "sparse", "importance",
-      "uninformedRows", "fallback",
-    ])
+    let learned = (reports ?? []).contains { $0.training != nil }
+    var table = DataTable(
+      [
+        "module", "bits", "form", "slices", "codeBits", "metadataBits", "sparse", "importance",
+        "uninformedRows", "fallback",
+      ] + (learned ? ["tokens", "steps", "kept", "notFinite"] : []))
     for report in reports ?? [] {
-      table.append([
+      let cells: [JSONValue] = [
         JSONValue(report.module), JSONValue(report.bits),
         JSONValue(report.form?.rawValue ?? "output-channel"),
         report.slices.map { slices in
@@ -61,9 +63,20 @@ struct QuantizedInspection {
         report.importance.map { JSONValue($0.rawValue) } ?? .null,
         report.uninformedRows.map { JSONValue($0) } ?? .null,
         report.fallback.map { JSONValue($0.rawValue) } ?? .null,
-      ])
+      ]
+      table.append(cells + (learned ? Self.learning(of: report) : []))
     }
     return table
+  }
+
+  /// Tokens, steps, why the start is kept, and what was not finite.
+  private static func learning(of report: ModuleReport) -> [JSONValue] {
+    [
+      report.calibrationTokens.map { JSONValue($0) } ?? .null,
+      report.training.map { JSONValue($0.steps) } ?? .null,
+      report.training?.kept.map { JSONValue($0.rawValue) } ?? .null,
+      report.training?.notFinite.map { JSONValue($0) } ?? .null,
+    ]
   }
 
   /// The decisions of an adaptive axis; empty if there was none.

@@ -14,7 +14,7 @@ struct QuantizeCommand: ParsableCommand {
       done to every module, fallbacks included. `assay perplexity` and `assay inspect` read it.
 
       Levels such as 2.5, and plans over neurons, give the neurons of an expert different bits;
-      calibration tells which neurons get more. Without it they keep their places.
+      calibration tells which neurons get more. Without it they keep their places, which is said.
 
       GPTQ takes its Hessians from a calibration folder, whose inputs come from full-precision
       layers, or, with --hessian-stream quantized, draws windows of --text and sends them through
@@ -75,24 +75,7 @@ struct QuantizeCommand: ParsableCommand {
 
   @OptionGroup(title: "Sparse part, axis, codebooks") var forms: FormOptions
 
-  @Option(help: "GPTQ: share of the Hessian's mean diagonal added to it.")
-  var damping = 0.01
-
-  @Flag(help: "GPTQ: round columns by falling diagonal of the Hessian.")
-  var actOrder = false
-
-  @Option(help: "GPTQ: scales of groups: fresh, stale or static.")
-  var groupScales = GroupScales.fresh
-
-  @Option(help: "GPTQ: columns after which all later ones are updated.")
-  var blockSize = GPTQOptions().blockSize
-
-  @Flag(
-    help: "GPTQ: experts weigh tokens by routing weight; needs calibrate --routing-weighted.")
-  var routingWeighted = false
-
-  @Option(help: "GPTQ: modules with fewer calibration tokens are rounded to nearest.")
-  var minimumTokens = QuantizationMethod.defaultMinimumTokens
+  @OptionGroup(title: "GPTQ") var solving: SolvingOptions
 
   @OptionGroup(title: "OmniQuant") var learning: LearningOptions
 
@@ -111,15 +94,7 @@ struct QuantizeCommand: ParsableCommand {
   func validate() throws {
     try checkHessians()
     try SpecRange.check(attentionBits, "--attention-bits", as: "budget.attention")
-    try SpecRange.check(damping, "--damping", as: "quantizer.damping")
-    try SpecRange.check(minimumTokens, "--minimum-tokens", as: "quantizer.minimumTokens")
-    try SpecRange.check(blockSize, "--block-size", as: "quantizer.blockSize")
-    try SpecRange.check(learning.epochs, "--epochs", as: "quantizer.omniquant.epochs")
-    try SpecRange.check(
-      learning.clippingRate, "--clipping-rate", as: "quantizer.omniquant.clippingRate")
-    try SpecRange.check(
-      learning.scalingRate, "--scaling-rate", as: "quantizer.omniquant.scalingRate")
-    try SpecRange.check(learning.batch, "--batch", as: "quantizer.omniquant.batch")
+    try checkRead()
   }
 
   private func checkHessians() throws {
@@ -129,9 +104,7 @@ struct QuantizeCommand: ParsableCommand {
     switch (method, hessianStream) {
     case (.rtn, .fullPrecision), (.squeezellm, .fullPrecision):
       guard calibration != nil || !quantizationMethod.readsCalibration else {
-        throw ValidationError(
-          "--axis adaptive and --importance hessian need --calibration; `assay calibrate` writes one."
-        )
+        throw ValidationError(missingStatistics)
       }
     case (.omniquant, .fullPrecision):
       guard text != nil else {
@@ -161,16 +134,28 @@ struct QuantizeCommand: ParsableCommand {
     }
   }
 
-  private var quantizationMethod: QuantizationMethod {
+  /// What is asked for reads inputs or gradients, and there are none.
+  private var missingStatistics: String {
+    if forms.axis == .adaptive {
+      return "--axis adaptive is judged on inputs of --calibration; `assay calibrate` writes one."
+    }
+    if forms.importance == .hessian {
+      return "--importance hessian needs --calibration; `assay calibrate` writes one."
+    }
+    let asked = method == .squeezellm ? "--method squeezellm" : "--sensitive \(forms.sensitive)"
+    let rest = method == .squeezellm ? "; with --importance none all weights count alike" : ""
+    return "\(asked) asks what weights are worth: give --gradients, or --calibration (`assay "
+      + "gradients` and `assay calibrate` write them)\(rest)."
+  }
+
+  var quantizationMethod: QuantizationMethod {
     let solver: QuantizationMethod.Solver =
       switch method {
       case .rtn: .roundToNearest
       case .gptq:
         .gptq(
-          GPTQOptions(
-            relativeDamping: damping, columns: actOrder ? .activation : .natural,
-            scales: groupScales, blockSize: blockSize),
-          minimumTokens: minimumTokens, routingWeighted: routingWeighted)
+          solving.options, minimumTokens: solving.minimumTokens,
+          routingWeighted: solving.routingWeighted)
       case .squeezellm: .codebooks(forms.codebooks)
       case .omniquant: .omniQuant(learning.options)
       }
@@ -183,7 +168,7 @@ struct QuantizeCommand: ParsableCommand {
     let windows = text.map {
       sample.stage(
         model: URL(filePath: model), text: URL(filePath: $0), window: window,
-        routingWeighted: routingWeighted, precision: compute.precision)
+        routingWeighted: solving.routingWeighted, precision: compute.precision)
     }
     var stage = QuantizeStage(
       model: URL(filePath: model), method: quantizationMethod, attentionBits: attentionBits,
@@ -192,9 +177,11 @@ struct QuantizeCommand: ParsableCommand {
     stage.gradients = try gradients.map { try CalibrationFolder.gradients($0).url }
     let calibration = try calibration.map(CalibrationFolder.url)
     try SingleStage.write(to: URL(filePath: out)) { context in
-      let reports = try stage.write(
-        plan: try planFile(in: context.directory), calibration: calibration, to: context)
-      FileHandle.standardError.write(Data((Self.summary(of: reports) + "\n").utf8))
+      let plan = try planFile(in: context.directory)
+      if method == .squeezellm, try !stage.splitsExperts(plan: plan) { try checkGridsUnread() }
+      let reports = try stage.write(plan: plan, calibration: calibration, to: context)
+      let summary = QuantizationSummary(reports).text
+      FileHandle.standardError.write(Data((summary + "\n").utf8))
     }
   }
 
@@ -212,33 +199,7 @@ struct QuantizeCommand: ParsableCommand {
     } catch let error as PlanImportError { throw UnusableArgument("\(plan): \(error)") }
     return copy
   }
-
-  /// What was done to how many modules; nothing that differs from what was asked for goes unsaid.
-  private static func summary(of reports: [ModuleReport]) -> String {
-    let fallbacks = Dictionary(grouping: reports.compactMap(\.fallback), by: \.rawValue)
-      .sorted { $0.key < $1.key }.map { "\($0.value.count) \($0.key)" }
-    let singular = reports.count { ($0.calibrationTokens ?? .max) < $0.inputFeatures }
-    let escalated = reports.count { ($0.dampingEscalations ?? 0) > 0 }
-    let uninformed = reports.count { ($0.uninformedRows ?? 0) > 0 }
-    let sparse = reports.reduce(0) { $0 + ($1.outliers?.stored ?? 0) }
-    let axes = reports.compactMap(\.axis)
-    let kept = Dictionary(grouping: reports.compactMap(\.training?.kept), by: \.rawValue)
-      .sorted { $0.key < $1.key }.map { "\($0.value.count) \($0.key)" }
-    let untrained = reports.count { $0.training?.steps == 0 }
-    return "\(reports.count) modules; rounded to nearest instead of solved: "
-      + (fallbacks.isEmpty ? "none" : fallbacks.joined(separator: ", "))
-      + "; fewer calibration tokens than inputs: \(singular); damping raised: \(escalated)"
-      + (reports.contains { $0.importance != nil }
-        ? "; with rows of no importance: \(uninformed)" : "")
-      + (sparse > 0 ? "; weights in sparse parts: \(sparse)" : "")
-      + (reports.contains { $0.training != nil }
-        ? "; learned nothing: \(kept.isEmpty ? "none" : kept.joined(separator: ", ")); "
-          + "no token came to: \(untrained)" : "")
-      + (axes.isEmpty
-        ? "" : "; grouped by input channel: \(axes.count { $0.axis == .inputChannel })")
-  }
 }
 
 extension QuantizerParameters.Method: ExpressibleByArgument {}
-extension GroupScales: ExpressibleByArgument {}
 extension HessianStream: ExpressibleByArgument {}
