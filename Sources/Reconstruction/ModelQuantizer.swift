@@ -221,10 +221,7 @@ public struct ModelQuantizer: Sendable {
       guard case .slices(let split) = try level(modules[0]) else { continue }
       let block = SlicedBlock(
         modules: modules, split: split, method: method, information: information)
-      let outcomes = try ModuleError.naming(modules[0].unit ?? modules[0].tensor) {
-        try block.outcomes(from: checkpoint)
-      }
-      for outcome in outcomes {
+      for outcome in try block.outcomes(from: checkpoint) {
         try put(outcome.module, outcome.weight, outcome.report)
       }
     }

@@ -24,14 +24,12 @@ struct SlicedBlock {
   /// - Throws: ``ModuleError``, and what reading weights and statistics throws.
   func outcomes(from checkpoint: Checkpoint) throws -> [ModelQuantizer.Outcome] {
     let ranking = try ranking
-    do {
-      return try unranked(from: checkpoint).map { outcome in
-        var outcome = outcome
-        outcome.report.neuronOrder = ranking
-        return outcome
-      }
-    } catch QuantizationError.inMatrix(let index, let cause) {
-      throw ModuleError(module: modules[index].tensor, cause: cause)
+    return try ModuleError.naming(
+      expert: modules[0].unit ?? modules[0].tensor, matrices: modules.map(\.tensor)
+    ) { try unranked(from: checkpoint) }.map { outcome in
+      var outcome = outcome
+      outcome.report.neuronOrder = ranking
+      return outcome
     }
   }
 

@@ -58,12 +58,12 @@ struct LevelRounding {
   ///   - modules: Gate, up and down of an MLP, or the projections of attention.
   ///   - level: Bits of all of them, or of shares of an expert's neurons.
   /// - Returns: One for each module.
-  /// - Throws: ``MeasurementError/mixedAttention(_:)``, ``QuantizationError``.
+  /// - Throws: ``MeasurementError/mixedAttention(_:)``, ``ModuleError``.
   func rounded(_ modules: [ModuleInput], to level: LevelMix) throws -> [RoundedModule] {
     guard level.parts.count == 1 else { return try mixed(modules, level) }
     let grid = try grids.grid(bits: level.parts[0].bits)
     return try modules.map { module in
-      let packed = try packed(module, grid)
+      let packed = try ModuleError.naming(module.module.tensor) { try self.packed(module, grid) }
       return RoundedModule(
         weights: packed.dequantized(), codeBits: Double(packed.codeBits),
         metadataBits: Double(packed.metadataBits))
@@ -81,8 +81,12 @@ struct LevelRounding {
       gate: modules[0].weights, up: modules[1].weights, down: modules[2].weights)
     let split = level.split(neurons: weights.neurons, blockSize: blockSize)
       .map { (bits: $0.bits, neurons: $0.neurons) }
-    let expert = try expert(
-      weights, modules, split: split, order: order(of: weights, modules, split))
+    let expert = try ModuleError.naming(
+      expert: modules[0].module.unit ?? modules[0].module.tensor,
+      matrices: modules.map(\.module.tensor)
+    ) {
+      try self.expert(weights, modules, split: split, order: order(of: weights, modules, split))
+    }
     // The order of the neurons is stored once, beside gate.
     let orderBits = MixedExpert.permutationBits(neurons: weights.neurons, slices: split.count)
     return [expert.gate, expert.up, expert.down].enumerated().map { index, sliced in

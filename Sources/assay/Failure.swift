@@ -49,7 +49,7 @@ enum Failure {
     Foundation.exit(ExitCode.success.rawValue)
   }
 
-  private static func isBadInput(_ error: any Error) -> Bool {
+  static func isBadInput(_ error: any Error) -> Bool {
     switch error {
     case let error as RenamedFolderError: isBadInput(error.cause)
     case is SpecError, is CheckpointError, is ConfigurationError, is TokenizerError,
@@ -60,7 +60,7 @@ enum Failure {
       is QuantizeStageError, is MeasurementError, is ReportError, is UnusableInputs,
       is UnusableArgument, is NeuronTableError, is NeuronPlanError, is NeuronMeasurementError,
       is LevelSetError, is QuantizationInputError, is PlanImportError, is ComparisonError,
-      is MethodError:
+      is MethodError, is ModuleError:
       true
     case let error as StoreError:
       switch error {

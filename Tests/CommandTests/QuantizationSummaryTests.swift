@@ -1,4 +1,5 @@
 import Foundation
+import Quantization
 import Reconstruction
 import Testing
 
@@ -39,6 +40,12 @@ struct QuantizationSummaryTests {
         "OmniQuant: layer 2 stopped learning and keeps the clipping of the start: not finite is its output.",
         "OmniQuant: layers 3, 4 stopped learning and keep the clipping of the start: not finite is the stream.",
       ])
+  }
+
+  @Test("a module that cannot be quantized is bad input")
+  func exitCode() {
+    let cause = QuantizationError.scaleOverflow(scale: 1e30, row: 0, group: 0)
+    #expect(Failure.isBadInput(ModuleError(module: "m", cause: cause)))
   }
 
   @Test("neurons without ranks and scales that were not asked for are said")

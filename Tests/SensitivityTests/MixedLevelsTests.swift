@@ -50,6 +50,26 @@ struct MixedLevelsTests {
     #expect(abs(loss / (try #require(table.loss)) - 1) < 1e-12)
   }
 
+  @Test("a weight that no scale can hold is refused with its tensor, at whole and at half levels")
+  func hugeWeight() throws {
+    let model = try TinyMixtral()
+    let modules = model.checkpoint.configuration.gatedBlocks(layer: 1)[2].modules
+    let rounding = LevelRounding(grids: family, error: .rtn, blockSize: 8)
+    let set = try levels()
+    for (place, huge) in modules.enumerated() {
+      let inputs = try modules.enumerated().map { index, module in
+        var weights = try model.checkpoint.matrix(
+          module.tensor, rows: module.rows, columns: module.columns)
+        if index == place { weights[3, 5] = 1e36 }
+        return ModuleInput(module: module, weights: weights, moments: nil)
+      }
+      for level in set.levels where level.bits == 3 || level.bits == 2.5 {
+        let error = #expect(throws: ModuleError.self) { try rounding.rounded(inputs, to: level) }
+        #expect(error?.module == huge.tensor && error?.isScaleOverflow ?? false)
+      }
+    }
+  }
+
   @Test("tables of experts hold half levels and mixes as stored slices lose and cost them")
   func inTables() throws {
     let (model, folder) = (try TinyMixtral(), try TemporaryFolder())

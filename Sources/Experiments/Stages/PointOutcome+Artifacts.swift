@@ -134,7 +134,7 @@ extension PointOutcome {
     }
     if modules.withoutSteps > 0 {
       remarks.append(
-        "\(modules.withoutSteps) modules keep it because no token came to them in any step.")
+        "\(modules.withoutSteps) modules learned nothing: no token came to them in any step.")
     }
     if !modules.learned { remarks.append("OmniQuant learned nothing: it had no epoch.") }
   }
