@@ -86,7 +86,7 @@ struct StageWork {
     let recovery = point.engine.workspace.run(point.run.id).recovery(
       stage: name, key: keyed.key)
     let context = StageContext(
-      directory: directory, inputs: keyed.inputs, recovery: recovery
+      directory: directory, inputs: keyed.inputs, digests: keyed.inputDigests, recovery: recovery
     ) { fraction, note in
       let elapsed = (ContinuousClock.now - clock) / .seconds(1)
       observer(
