@@ -136,6 +136,18 @@ public struct CalibrationLayer: Sendable {
     try file.read("\(Self.group(layer))/\(site.path)/absmax")
   }
 
+  static let modelAttribute = "model"
+
+  /// Digest of the model that a folder was made from.
+  ///
+  /// - Parameter directory: The calibration folder.
+  /// - Returns: nil where the writer did not know it.
+  /// - Throws: ``HDF5Error`` if there is no file of the first layer.
+  public static func model(in directory: URL) throws(HDF5Error) -> String? {
+    let file = try HDF5Reader(url(0, in: directory))
+    return try? file.textAttribute(modelAttribute)
+  }
+
   static func group(_ layer: Int) -> String { "layers/\(padded(layer))" }
 
   /// Where the file of a layer lies in a calibration folder.

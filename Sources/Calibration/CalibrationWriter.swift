@@ -14,12 +14,13 @@ public enum CalibrationWriter {
   ///   - source: The model.
   ///   - precision: Of the forward pass.
   ///   - options: What is summed.
+  ///   - model: Digest of the model, for ``CalibrationLayer/model(in:)``.
   ///   - directory: Exists; gets the files.
   ///   - progress: Layers done of all.
-  /// - Throws: What reading the model and writing the files throws.
+  /// - Throws: ``NotFiniteError``; what reading the model and writing the files throws.
   public static func write(
     _ sample: CalibrationSample, through source: any WeightSource, precision: Precision,
-    options: CalibrationOptions = CalibrationOptions(), to directory: URL,
+    options: CalibrationOptions = CalibrationOptions(), model: String? = nil, to directory: URL,
     progress: (_ layer: Int, _ layers: Int) -> Void = { _, _ in }
   ) throws {
     let configuration = source.configuration
@@ -28,8 +29,8 @@ public enum CalibrationWriter {
       let statistics = LayerStatistics(layer: layer, of: configuration, options: options)
       try pass.runLayer(layer, tap: statistics)
       try write(
-        statistics, layer: layer, sites: configuration.inputSites(layer: layer).map(\.site),
-        to: directory)
+        statistics, modules: configuration.linearModules(layer: layer), layer: layer,
+        model: model, to: directory)
       progress(layer + 1, configuration.layerCount)
     }
   }
@@ -41,7 +42,7 @@ public enum CalibrationWriter {
   ///   - pass: Its hidden states may come from quantized layers.
   ///   - options: What is summed.
   ///   - directory: Exists; gets the file.
-  /// - Throws: What reading the model and writing the file throws.
+  /// - Throws: ``NotFiniteError``; what reading the model and writing the file throws.
   public static func writeLayer(
     _ layer: Int, of pass: ForwardPass, options: CalibrationOptions, to directory: URL
   ) throws {
@@ -49,19 +50,23 @@ public enum CalibrationWriter {
     let statistics = LayerStatistics(layer: layer, of: configuration, options: options)
     try pass.observeLayer(layer, tap: statistics)
     try write(
-      statistics, layer: layer, sites: configuration.inputSites(layer: layer).map(\.site),
+      statistics, modules: configuration.linearModules(layer: layer), layer: layer, model: nil,
       to: directory)
   }
 
   private static func write(
-    _ statistics: LayerStatistics, layer: Int, sites: [InputSite], to directory: URL
+    _ statistics: LayerStatistics, modules: [LinearModule], layer: Int, model: String?,
+    to directory: URL
   ) throws {
+    try statistics.requireFinite(modules, layer: layer)
     let file = try HDF5Writer(CalibrationLayer.url(layer, in: directory))
     let root = CalibrationLayer.group(layer)
     try file.writeAttribute(CalibrationLayer.format, "format")
     try file.writeAttribute(CalibrationLayer.formatVersion, "format_version")
     try file.writeAttribute(CalibrationLayer.howTo, "howto")
-    for site in sites {
+    if let model { try file.writeAttribute(model, CalibrationLayer.modelAttribute) }
+    var written: Set<InputSite> = []
+    for site in modules.map(\.input) where written.insert(site).inserted {
       guard let input = statistics.inputs[site] else { continue }
       try write(input, options: statistics.options, to: "\(root)/\(site.path)", of: file)
     }

@@ -29,6 +29,9 @@ struct MomentSum {
   /// The elements rounded to f32, in the order of the file.
   var elements: [Float] { sums.map { Float($0) } }
 
+  /// Whether every element is, rounded to f32.
+  var isFinite: Bool { sums.allSatisfy { Float($0).isFinite } }
+
   /// The elements of `a · self + b · other`, rounded to f32.
   func elements(times a: Double, plus b: Double, _ other: MomentSum) -> [Float] {
     zip(sums, other.sums).map { Float(a * $0 + b * $1) }

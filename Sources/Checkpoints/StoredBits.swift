@@ -15,8 +15,25 @@ public struct StoredBits: Sendable, Equatable {
   }
 
   public var bits: [Kind: Int] = [:]
+  /// Neurons of one bit-width.
+  public struct Slice: Sendable, Equatable {
+    public let bits: Int
+    public let neurons: Int
+  }
+
   /// Outputs times inputs.
   public var weights = 0
+  /// Input features.
+  public var inputs = 0
+  /// What the metadata call its codes, slices aside; nil: affine grids along the outputs.
+  public var form: String?
+  /// In the order in which they are stored; empty where the weight is in one piece.
+  public var slices: [Slice] = []
+  /// Elements of the sparse part.
+  public var sparseElements = 0
+  /// Weights that share a scale or a codebook, the most of any slice; nil: a whole row of inputs or
+  /// of outputs.
+  public var sharing: Int?
   /// Tensors that hold them.
   public var tensors: [String] = []
   /// Weights of a row that share a scale, the most of any slice; nil for codebooks and beside a
@@ -24,6 +41,10 @@ public struct StoredBits: Sendable, Equatable {
   public var groupSize: Int?
 
   public var codeBits: Int { bits[.codes] ?? 0 }
+  /// Of the sparse part: values, columns and row starts.
+  public var sparseBits: Int {
+    [.sparseValues, .sparseColumns, .sparseRows].reduce(0) { $0 + (bits[$1] ?? 0) }
+  }
   /// All but codes and padding.
   public var metadataBits: Int {
     bits.reduce(0) { $0 + ([.codes, .padding].contains($1.key) ? 0 : $1.value) }
@@ -55,24 +76,30 @@ extension QuantizedCheckpoint {
         guard let entry = file.metadata[slice] else {
           throw .missing(path: file.path, weight: name, part: slice)
         }
-        let (rows, columns) = try count(slice, entry: entry, into: &result)
+        let (rows, columns, bits) = try count(slice, entry: entry, into: &result)
         inputs = layout.axis == .columns ? inputs + columns : columns
-        neurons += layout.axis == .columns ? columns : rows
+        let found = layout.axis == .columns ? columns : rows
+        result.slices.append(StoredBits.Slice(bits: bits, neurons: found))
+        neurons += found
       }
+      result.inputs = inputs
+      result.sharing = result.sharing.flatMap { $0 < inputs ? $0 : nil }
       result.groupSize = result.groupSize.map { min($0, inputs) }
       if layout.orderWeight == name { try countOrder(of: name, neurons, into: &result) }
     } else {
-      let (_, columns) = try count(name, entry: entry, into: &result)
+      let (rows, columns, _) = try count(name, entry: entry, into: &result)
+      result.inputs = form == .inputChannel ? rows : columns
+      result.sharing = result.sharing.flatMap { $0 < columns ? $0 : nil }
       result.groupSize = result.groupSize.map { min($0, columns) }
     }
     try countSparsePart(of: name, into: &result)
     return result
   }
 
-  /// - Returns: The shape of the codes.
+  /// - Returns: The shape and the width of the codes.
   private func count(
     _ name: String, entry: String, into result: inout StoredBits
-  ) throws(PackedWeightError) -> (rows: Int, columns: Int) {
+  ) throws(PackedWeightError) -> (rows: Int, columns: Int, bits: Int) {
     let form = StoredForm(entry: entry)
     let layout = try PackedLayout(
       entry: form == nil ? Substring(entry) : entry.drop { $0 != "/" }.dropFirst(), weight: name,
@@ -81,6 +108,8 @@ extension QuantizedCheckpoint {
     let (rows, _) = try codeShape("\(stem)codes", of: name, layout)
     let groups = (layout.columns + layout.groupSize - 1) / layout.groupSize
     result.weights += rows * layout.columns
+    result.form = form?.rawValue
+    result.sharing = max(result.sharing ?? 0, layout.groupSize)
     if form != .codebooks { result.groupSize = max(result.groupSize ?? 0, layout.groupSize) }
     for kind in [StoredBits.Kind.codes, .scales, .zeros, .codebooks, .groupIndex] {
       guard let info = file.tensors[stem + kind.rawValue] else { continue }
@@ -93,7 +122,7 @@ extension QuantizedCheckpoint {
         }
       result.add(kind, count, of: info.byteCount)
     }
-    return (rows, layout.columns)
+    return (rows, layout.columns, layout.bits)
   }
 
   private func countOrder(
@@ -120,6 +149,7 @@ extension QuantizedCheckpoint {
       }
       result.tensors.append(info.name)
       result.add(kind, 8 * info.byteCount, of: info.byteCount)
+      if kind == .sparseValues { result.sparseElements = info.elementCount }
     }
   }
 }

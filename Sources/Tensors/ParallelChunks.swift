@@ -27,6 +27,19 @@ public func forEachChunk(
 /// The threads that products and chunked loops use.
 public var threadCount: Int { Int(omp_get_max_threads()) }
 
+/// Runs something while products and chunked loops use another number of threads.
+///
+/// - Parameters:
+///   - count: At least 1; nil: as many as before.
+///   - body: What runs.
+/// - Returns: What it returns.
+public func withThreads<Result>(_ count: Int?, _ body: () throws -> Result) rethrows -> Result {
+  let before = omp_get_max_threads()
+  defer { omp_set_num_threads(before) }
+  if let count { omp_set_num_threads(Int32(count)) }
+  return try body()
+}
+
 /// Work that several threads take chunks of.
 final class ChunkedWork: Sendable {
   private let count: Int

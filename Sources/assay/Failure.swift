@@ -1,5 +1,6 @@
 import ArgumentParser
 import BitAllocation
+import Calibration
 import Checkpoints
 import Evaluation
 import Experiments
@@ -60,7 +61,8 @@ enum Failure {
       is QuantizeStageError, is MeasurementError, is ReportError, is UnusableInputs,
       is UnusableArgument, is NeuronTableError, is NeuronPlanError, is NeuronMeasurementError,
       is LevelSetError, is QuantizationInputError, is PlanImportError, is ComparisonError,
-      is MethodError, is ModuleError:
+      is MethodError, is ModuleError, is NotFiniteError, is GradientFolderError,
+      is PackedExecutionError:
       true
     case let error as StoreError:
       switch error {

@@ -3,6 +3,7 @@ import Checkpoints
 import Experiments
 import Foundation
 import JSON
+import MoEModels
 import Reconstruction
 import Tensors
 import Testing
@@ -100,6 +101,89 @@ final class RecountTests {
     #expect(text.contains(reports[5].module) && text.contains("metadata bits"), "\(text)")
     try FileManager.default.removeItem(at: modules)
     #expect(try output("inspect FOLDER/q").contains("no modules.json"))
+  }
+
+  /// A change of a report, and what the difference is called.
+  struct Lie: CustomTestStringConvertible, Sendable {
+    let name: String
+    let change: @Sendable (inout ModuleReport) -> Void
+    var testDescription: String { name }
+  }
+
+  static let lies = [
+    Lie(name: "bits") { $0.bits += 0.5 },
+    Lie(name: "slices") { $0.slices?.reverse() },
+    Lie(name: "slices") { $0.slices = nil },
+    Lie(name: "slices") {
+      $0.slices?[0].neurons += 32
+      $0.slices?[1].neurons -= 32
+    },
+    Lie(name: "group size") { $0.groupSize = 32 },
+    Lie(name: "group size") { $0.groupSize = nil },
+    Lie(name: "elements of the sparse part") { $0.outliers?.stored += 1 },
+    Lie(name: "elements of the sparse part") { $0.outliers = nil },
+    Lie(name: "bits of the sparse part") { $0.outliers?.bits -= 32 },
+    Lie(name: "form") { $0.form = .codebooks },
+    Lie(name: "inputs") { $0.inputFeatures *= 2 },
+    Lie(name: "unit") { $0.unit = "layers.3.experts.7" },
+  ]
+
+  @Test("what a report says of a module and the tensors say otherwise is named", arguments: lies)
+  func lie(_ lie: Lie) throws {
+    try quantize("--method rtn --range-outliers 0.004")
+    let folder = folder.appending(path: "q")
+    var reports = try QuantizeStage.modules(in: folder)
+    let index = try #require(reports.firstIndex { $0.slices != nil })
+    lie.change(&reports[index])
+    let found = try RecountComparison(BitRecount(QuantizedCheckpoint(folder)), reports: reports)
+      .differences
+    #expect(
+      found.contains { $0.hasPrefix("\(reports[index].module): \(lie.name) ") }, "\(found)")
+    try JSONEncoder().encode(reports).write(to: folder.appending(path: "modules.json"))
+    for show in ["", "--show modules"] {
+      #expect(throws: UnusableArgument.self) { try output("inspect FOLDER/q \(show)") }
+    }
+  }
+
+  @Test("a module that is reported twice is named")
+  func twice() throws {
+    try quantize("--method rtn")
+    let folder = folder.appending(path: "q")
+    let reports = try QuantizeStage.modules(in: folder)
+    let found = try RecountComparison(
+      BitRecount(QuantizedCheckpoint(folder)), reports: reports + [reports[0]]
+    ).differences
+    #expect(found.first == "\(reports[0].module): more than once in modules.json")
+  }
+
+  @Test(
+    "packed weights have the perplexity of dequantized ones, slices and sparse parts included",
+    arguments: [
+      "--method rtn", "--method rtn --symmetric --group-size 0 --range-outliers 0.004",
+    ])
+  func packedPerplexity(options: String) throws {
+    try quantize(options)
+    let line =
+      "perplexity FOLDER/q --text MODEL/text/validation.stories.txt --context 256 --compute f32 "
+      + "--format json"
+    let (packed, plain) = (
+      try JSONParser.parse(output(line + " --packed")), try JSONParser.parse(output(line))
+    )
+    let numbers = try [packed, plain].map { try #require($0["perplexity"]?.doubleValue) }
+    // Both sum in f32, in other orders: a loss of about 3 nats moves in its sixth digit at most.
+    #expect(abs(numbers[0] / numbers[1] - 1) < 1e-5, "\(numbers)")
+    #expect(packed["compute"]?.stringValue == "packed+f32")
+    #expect(packed["definition"] != plain["definition"])
+  }
+
+  @Test("what has no packed products is refused")
+  func unpackedForms() throws {
+    let line = "perplexity FOLDER/q --text MODEL/text/validation.stories.txt --packed"
+    try quantize("--method squeezellm --importance none")
+    #expect(throws: PackedExecutionError.self) { try output(line) }
+    #expect(throws: PackedExecutionError.self) {
+      try output(line.replacing("FOLDER/q", with: "MODEL"))
+    }
   }
 
   @Test("an export has the perplexity of the folder in its own arithmetic, to the last digit")

@@ -5,7 +5,8 @@ public import Tensors
 
 /// What ``GradientWriter`` wrote. Version 1.0:
 ///
-///     sample.h5    tokens                       i64 [tokens], sequence after sequence
+///     sample.h5    attribute `model`            digest of the model; not in older files
+///                  tokens                       i64 [tokens], sequence after sequence
 ///                  lengths                      i64 [sequences]
 ///                  losses                       f64 [sequences], mean -ln p of predicted tokens
 ///     layer-NN.h5  layers/NN/fisher/<tensor>    f32 [out, in], attribute `tokens`
@@ -40,6 +41,14 @@ public struct GradientFolder: Sendable {
       defer { first += Int(length) }
       return tokens[first..<first + Int(length)].map { Int32(truncatingIfNeeded: $0) }
     }
+  }
+
+  /// Digest of the model that the folder was made from; nil where the writer did not know it.
+  ///
+  /// - Throws: ``HDF5Error`` if there is no sample.
+  public func model() throws(HDF5Error) -> String? {
+    let file = try reader(Self.sampleURL(url))
+    return try? file.textAttribute(CalibrationLayer.modelAttribute)
   }
 
   /// ∂loss/∂(output of a layer), loss being the sum of -ln p over all predicted tokens.

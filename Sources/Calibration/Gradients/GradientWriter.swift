@@ -25,12 +25,13 @@ public enum GradientWriter {
   ///   - sample: Token windows.
   ///   - source: The model.
   ///   - options: What is kept.
+  ///   - model: Digest of the model, for ``GradientFolder/model()``.
   ///   - directory: Exists; gets the files, and while it runs the residual streams of all layers.
   ///   - progress: Layers done of all, forth and back.
-  /// - Throws: ``BackwardError``; what reading the model and writing the files throws.
+  /// - Throws: ``BackwardError``; ``NotFiniteError``; what reading the model and writing the files throws.
   public static func write(
     _ sample: CalibrationSample, through source: any WeightSource,
-    options: Options = Options(), to directory: URL,
+    options: Options = Options(), model: String? = nil, to directory: URL,
     progress: (_ layer: Int, _ layers: Int) -> Void = { _, _ in }
   ) throws {
     let configuration = source.configuration
@@ -38,7 +39,11 @@ public enum GradientWriter {
     let pass = try GradientPass(
       sample.sequences, source: source, reduction: .sum, scratch: directory
     ) { progress($0, 2 * layers) }
-    try write(sample.sequences, losses: pass.losses, to: GradientFolder.sampleURL(directory))
+    guard pass.losses.allSatisfy(\.isFinite), pass.slopes.isFinite else {
+      throw try NotFiniteError.first(of: sample.sequences, in: source)
+    }
+    try write(
+      sample.sequences, losses: pass.losses, model: model, to: GradientFolder.sampleURL(directory))
     for layer in (0..<layers).reversed() {
       let file = try HDF5Writer(CalibrationLayer.url(layer, in: directory))
       try file.writeAttribute(GradientFolder.format, "format")
@@ -51,7 +56,11 @@ public enum GradientWriter {
       let modules = options.fisher ? configuration.linearModules(layer: layer) : []
       var fisher = FisherSums(of: modules)
       try pass.goBack(through: layer) { fisher.add($0, $1) }
+      guard pass.slopes.isFinite else { throw NotFiniteError.slopes(layer: layer) }
       for module in modules {
+        guard fisher.sums[module.tensor]?.isFinite ?? true else {
+          throw NotFiniteError.fisher(of: module.tensor, layer: layer)
+        }
         try write(fisher, of: module, to: file)
       }
       try file.finish()
@@ -69,11 +78,12 @@ public enum GradientWriter {
   }
 
   private static func write(
-    _ sequences: [[Int32]], losses: [Double], to url: URL
+    _ sequences: [[Int32]], losses: [Double], model: String?, to url: URL
   ) throws(HDF5Error) {
     let file = try HDF5Writer(url)
     try file.writeAttribute(GradientFolder.format, "format")
     try file.writeAttribute(GradientFolder.formatVersion, "format_version")
+    if let model { try file.writeAttribute(model, CalibrationLayer.modelAttribute) }
     try file.write(sequences.flatMap { $0.map { Int64($0) } }, to: "tokens")
     try file.write(sequences.map { Int64($0.count) }, to: "lengths")
     try file.write(losses, to: "losses")

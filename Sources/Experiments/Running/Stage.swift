@@ -54,6 +54,8 @@ public struct StageContext: Sendable {
   public let directory: URL
   /// Role → resolved folder or file.
   public let inputs: [String: URL]
+  /// Role → digest of what is read, where it is known.
+  public let digests: [String: String]
   /// Reports how much is done, `fraction` in 0…1; safe to call from the stage's own thread only.
   public let progress: @Sendable (_ fraction: Double, _ note: String) -> Void
   /// A folder of this stage with this key that survives a crash and goes when the stage is done; the
@@ -63,11 +65,12 @@ public struct StageContext: Sendable {
   public var notice: @Sendable (_ sentence: String) -> Void = { _ in }
 
   public init(
-    directory: URL, inputs: [String: URL], recovery: URL? = nil,
+    directory: URL, inputs: [String: URL], digests: [String: String] = [:], recovery: URL? = nil,
     progress: @escaping @Sendable (_ fraction: Double, _ note: String) -> Void
   ) {
     self.directory = directory
     self.inputs = inputs
+    self.digests = digests
     self.recovery = recovery
     self.progress = progress
   }

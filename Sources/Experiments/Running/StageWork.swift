@@ -87,7 +87,7 @@ struct StageWork {
     let recovery = folder.recovery(stage: name, key: keyed.key)
     let spent = SpentTime(in: recovery)
     var context = StageContext(
-      directory: directory, inputs: keyed.inputs, recovery: recovery
+      directory: directory, inputs: keyed.inputs, digests: keyed.inputDigests, recovery: recovery
     ) { fraction, note in
       let elapsed = spent.keep()
       observer(

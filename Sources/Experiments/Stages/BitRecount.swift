@@ -11,6 +11,8 @@ public struct BitRecount: Sendable {
   public struct Module: Sendable {
     public let name: String
     public let part: ModelPart
+    /// The MLP that it belongs to; nil in attention.
+    public let unit: String?
     public let stored: StoredBits
   }
 
@@ -31,7 +33,7 @@ public struct BitRecount: Sendable {
       .filter { quantized.contains($0.tensor) }
       .map { module in
         Module(
-          name: module.tensor, part: module.unit == nil ? .attention : .expert,
+          name: module.tensor, part: module.unit == nil ? .attention : .expert, unit: module.unit,
           stored: try checkpoint.storedBits(of: module.tensor))
       }
     let counted = Set(modules.flatMap(\.stored.tensors))
@@ -97,15 +99,12 @@ public struct RecountComparison: Sendable {
         differences.append("\(module.name): not in modules.json")
         continue
       }
-      let pairs = [
-        ("weights", module.stored.weights, report.weights),
-        ("code bits", module.stored.codeBits, report.codeBits),
-        ("metadata bits", module.stored.metadataBits, report.metadataBits),
-      ]
-      differences += pairs.filter { $0.1 != $0.2 }.map {
-        "\(module.name): \($0.1) \($0.0) are stored, modules.json says \($0.2)"
+      differences += zip(module.facts, report.facts).filter { $0.value != $1.value }.map {
+        "\(module.name): \($0.name) \($0.value) as it is stored, modules.json says \($1.value)"
       }
     }
+    differences += Dictionary(grouping: reports, by: \.module).filter { $1.count > 1 }.keys.sorted()
+      .map { "\($0): more than once in modules.json" }
     let names = Set(recount.modules.map(\.name))
     differences += reports.filter { !names.contains($0.module) }
       .map { "\($0.module): in modules.json and not stored" }
@@ -118,5 +117,50 @@ public struct RecountComparison: Sendable {
         + "modules.json gives \(reported.map { "\($0)" } ?? "nothing")"
     }
     self.differences = differences
+  }
+}
+
+/// Something that the stored tensors of a module tell, and its report too.
+private typealias Fact = (name: String, value: String)
+
+extension BitRecount.Module {
+  fileprivate var facts: [Fact] {
+    [
+      ("weights", "\(stored.weights)"), ("inputs", "\(stored.inputs)"),
+      ("code bits", "\(stored.codeBits)"), ("metadata bits", "\(stored.metadataBits)"),
+      ("bits", "\(Double(stored.codeBits) / Double(max(stored.weights, 1)))"),
+      ("slices", Self.text(stored.slices.map { (bits: $0.bits, neurons: $0.neurons) })),
+      ("form", stored.form ?? "output-channel"), ("group size", Self.text(stored.sharing)),
+      ("elements of the sparse part", "\(stored.sparseElements)"),
+      ("bits of the sparse part", "\(stored.sparseBits)"), ("unit", unit ?? "attention"),
+    ]
+  }
+
+  /// 128 neurons of 3 and 128 of 2 bits are `128×3+128×2`.
+  fileprivate static func text(_ slices: [(bits: Int, neurons: Int)]) -> String {
+    slices.isEmpty
+      ? "none" : slices.map { "\($0.neurons)×\($0.bits)" }.joined(separator: "+")
+  }
+
+  fileprivate static func text(_ groupSize: Int?) -> String {
+    groupSize.map { "\($0)" } ?? "a whole row"
+  }
+}
+
+extension ModuleReport {
+  /// In the order of those of ``BitRecount/Module``.
+  fileprivate var facts: [Fact] {
+    [
+      ("weights", "\(weights)"), ("inputs", "\(inputFeatures)"), ("code bits", "\(codeBits)"),
+      ("metadata bits", "\(metadataBits)"), ("bits", "\(bits)"),
+      (
+        "slices",
+        BitRecount.Module.text((slices ?? []).map { (bits: $0.bits, neurons: $0.neurons) })
+      ),
+      ("form", form?.rawValue ?? "output-channel"),
+      ("group size", BitRecount.Module.text(groupSize)),
+      ("elements of the sparse part", "\(outliers?.stored ?? 0)"),
+      ("bits of the sparse part", "\(outliers?.bits ?? 0)"), ("unit", unit ?? "attention"),
+    ]
   }
 }

@@ -143,7 +143,7 @@ public struct CalibrateStage: Sendable {
     let (sample, corpusTokens) = try sample(folder.tokenizer())
     try CalibrationWriter.write(
       sample, through: folder.weights, precision: precision, options: options,
-      to: context.directory
+      model: try context.digests["model"] ?? FileDigests.model(model), to: context.directory
     ) { context.progress(Double($0) / Double($1), "layer \($0) of \($1)") }
     var record = JSONObject([
       ("sequences", JSONValue(sequences)), ("context", JSONValue(self.context)),

@@ -55,7 +55,9 @@ public struct GradientStage: Sendable {
     let folder = try ModelFolder(windows.model)
     let (sample, _) = try windows.sample(folder.tokenizer())
     try GradientWriter.write(
-      sample, through: folder.weights, options: options, to: context.directory
+      sample, through: folder.weights, options: options,
+      model: try context.digests["model"] ?? FileDigests.model(windows.model),
+      to: context.directory
     ) { context.progress(Double($0) / Double($1), "layer \($0) of \($1), forth and back") }
     // Forth, and once more for the activations on the way back.
     try context.recordForwardTokens(2 * windows.sequences * windows.context)

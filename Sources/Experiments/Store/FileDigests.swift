@@ -15,10 +15,11 @@ public final class FileDigests: Sendable {
   /// A file changed so recently may change again within one tick of the clock.
   private static let settlingSeconds = 2
 
-  private let cacheFile: URL
+  private let cacheFile: URL?
   private let entries: Mutex<[String: Entry]>
 
-  public init(cacheFile: URL) {
+  /// - Parameter cacheFile: nil: nothing is remembered.
+  public init(cacheFile: URL?) {
     self.cacheFile = cacheFile
     self.entries = Mutex(Self.load(cacheFile))
   }
@@ -43,6 +44,18 @@ public final class FileDigests: Sendable {
     return Digest.of(CanonicalJSON.data(.object(JSONObject(members))))
   }
 
+  /// The digest of a model folder: what runs record as their input `model`.
+  ///
+  /// - Parameter folder: With configuration, weights and tokenizer, which are read as a whole.
+  /// - Returns: In hexadecimal.
+  /// - Throws: What reading the files throws.
+  public static func model(_ folder: URL) throws -> String {
+    guard case .folder(let folder, let files) = try StageSource.model(folder) else {
+      preconditionFailure("a model is a folder")
+    }
+    return try FileDigests(cacheFile: nil).digest(of: folder, files: files)
+  }
+
   private func remember(_ entry: Entry, of file: URL) {
     entries.withLock { entries in
       // Another process may have added to the file; neither side's knowledge is lost.
@@ -53,13 +66,14 @@ public final class FileDigests: Sendable {
   }
 
   private func save(_ entries: [String: Entry]) {
-    guard let json = try? JSONValue(encoding: entries) else { return }
+    guard let cacheFile, let json = try? JSONValue(encoding: entries) else { return }
     try? DurableFile.makeFolder(cacheFile.deletingLastPathComponent())
     try? DurableFile.write(PrettyJSON.data(json), to: cacheFile)
   }
 
-  private static func load(_ file: URL) -> [String: Entry] {
-    guard let data = try? Data(contentsOf: file), let json = try? JSONParser.parse(data) else {
+  private static func load(_ file: URL?) -> [String: Entry] {
+    guard let file, let data = try? Data(contentsOf: file), let json = try? JSONParser.parse(data)
+    else {
       return [:]
     }
     return (try? json.decoded(as: [String: Entry].self)) ?? [:]

@@ -36,8 +36,8 @@ struct CoverageCommand: ParsableCommand {
     let checkpoint = try Checkpoint(URL(filePath: model))
     let modules = try quantized.map { try QuantizeStage.modules(in: URL(filePath: $0)) } ?? []
     let rows = try CoverageReport.rows(
-      checkpoint.configuration, calibration: CalibrationFolder.url(calibration), modules: modules,
-      damping: damping > 0 ? damping : nil)
+      checkpoint.configuration, calibration: CalibrationFolder.url(calibration, of: model),
+      modules: modules, damping: damping > 0 ? damping : nil)
     var columns = ["unit", "tokens", "share", "weight", "gateUpCondition", "downCondition"]
     if quantized != nil { columns += ["damping", "fallbacks"] }
     var table = DataTable(columns)

@@ -146,7 +146,7 @@ struct MeasureCommand: ParsableCommand {
       : Set(ExpertMeasurement.Score.allCases).subtracting([.predictedImportance])
     if predictImportance { options.scores.insert(.predictedImportance) }
     let checkpoint = try Checkpoint(URL(filePath: model))
-    let calibration = try calibration.map(CalibrationFolder.url)
+    let calibration = try calibration.map { try CalibrationFolder.url($0, of: model) }
     if let neurons = try options.neuronMeasurement(checkpoint, calibration) {
       return try SingleStage.write(file: URL(filePath: out)) { url, progress in
         try neurons.table { progress(Double($0) / Double($1), "layer \($0) of \($1)") }
@@ -155,7 +155,7 @@ struct MeasureCommand: ParsableCommand {
     }
     var measurement = options.measurement(checkpoint)
     measurement.calibration = calibration
-    measurement.gradients = try gradients.map(CalibrationFolder.gradients)
+    measurement.gradients = try gradients.map { try CalibrationFolder.gradients($0, of: model) }
     if let outputText {
       let tokens = try sample.stage(
         model: URL(filePath: model), text: URL(filePath: outputText), window: window,

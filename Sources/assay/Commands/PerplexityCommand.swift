@@ -19,12 +19,17 @@ struct PerplexityCommand: ParsableCommand {
         strided    overlapping windows, every token scored once with up to a context before it
         lm-eval    whole documents (WikiText articles, detokenized); word perplexity
 
+      --packed multiplies a quantized folder's packed weights as they are, as `assay generate --packed`
+      does: products of the accuracy of f32, whatever --compute says of the others. Codebooks and groups
+      of outputs have no such products and are refused.
+
       Numbers may be compared if their definitions are equal: a hash of the protocol with its
-      parameters, the text, the tokenizer and the compute mode.
+      parameters, the text, the tokenizer and the compute mode, packed or not.
 
       Examples:
         assay perplexity models/olmoe --text wikitext2_test.gz --text-format wikitext --context 2048
         assay perplexity experiments/reference-model --text story.txt --context 256 --compute f32
+        assay perplexity mixtral-2.5bit --text story.txt --packed --compute f32
       """)
 
   @Argument(help: "Model folder.", completion: .directory)
@@ -36,6 +41,9 @@ struct PerplexityCommand: ParsableCommand {
 
   @Option(help: "strided: tokens from window to window; half the context if left out.")
   var stride: Int?
+
+  @Flag(help: "Run a quantized folder from its packed weights instead of dequantizing them first.")
+  var packed = false
 
   @OptionGroup var compute: ComputeModeOption
   @OptionGroup var format: FormatOption
@@ -56,17 +64,22 @@ struct PerplexityCommand: ParsableCommand {
       text.url, format: text.window.textFormat, scoring: scoring, tokenizer: tokenizer)
     let start = ContinuousClock.now
     let result = try Perplexity(
-      of: folder.weights, documents: (text.text, documents), scoring: scoring,
+      of: runsPacked ? PackedExecution(folder) : folder.weights, documents: (text.text, documents),
+      scoring: scoring,
       tokenizer: tokenizer, precision: compute.precision
     ) { StepProgress.show($0, "perplexity") }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     StepProgress.finish()
-    let definition = try corpus.definition(
+    var definition = try corpus.definition(
       scoring, tokenizer: Digest.of(file: folder.directory.appending(path: "tokenizer.json")),
       compute: compute.mode)
+    if runsPacked { definition = ["execution": "packed", "unpacked": definition] }
     try StandardOutput.write(
       table(of: result, definition, seconds: seconds).singleRowText(format.format))
   }
+
+  /// 8-bit activations always do.
+  private var runsPacked: Bool { packed && compute.mode.activations == .exact }
 
   private var corpus: EvaluateStage.Corpus {
     EvaluateStage.Corpus(
@@ -96,7 +109,8 @@ struct PerplexityCommand: ParsableCommand {
         ("windows", JSONValue(result.windowLosses.count)),
         ("scoredTokens", JSONValue(result.scoredTokens)),
         ("context", JSONValue(text.window.context)),
-        ("compute", JSONValue(compute.mode.rawValue)), ("seconds", JSONValue(seconds)),
+        ("compute", JSONValue((runsPacked ? "packed+" : "") + compute.mode.rawValue)),
+        ("seconds", JSONValue(seconds)),
         ("tokensPerSecond", JSONValue(Double(result.forwardTokens) / seconds)),
       ]
     var table = DataTable(cells.map(\.0))

@@ -174,8 +174,8 @@ struct QuantizeCommand: ParsableCommand {
       model: URL(filePath: model), method: quantizationMethod, attentionBits: attentionBits,
       stream: hessianStream == .quantized || method == .omniquant ? windows : nil)
     if forms.axis == .adaDim { stage.axisSample = windows }
-    stage.gradients = try gradients.map { try CalibrationFolder.gradients($0).url }
-    let calibration = try calibration.map(CalibrationFolder.url)
+    stage.gradients = try gradients.map { try CalibrationFolder.gradients($0, of: model).url }
+    let calibration = try calibration.map { try CalibrationFolder.url($0, of: model) }
     try SingleStage.write(to: URL(filePath: out)) { context in
       let plan = try planFile(in: context.directory)
       if method == .squeezellm, try !stage.splitsExperts(plan: plan) { try checkGridsUnread() }

@@ -133,7 +133,7 @@ struct StructureCommand: ParsableCommand {
     guard let calibration, let text, let out else {
       preconditionFailure("validate() asks for them")
     }
-    let (levels, folder) = (try wholeLevels, try CalibrationFolder.url(calibration))
+    let (levels, folder) = (try wholeLevels, try CalibrationFolder.url(calibration, of: model))
     let stage = StructureStage(
       model: URL(filePath: model), levels: levels,
       kinds: Set(part.isEmpty ? StructureUnit.Kind.allCases : part),
