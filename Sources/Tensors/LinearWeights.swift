@@ -55,8 +55,10 @@ public struct LinearWeights: Sendable {
   }
 
   /// Rows that ``apply(_:rows:to:scratch:)`` reads and writes for `count` rows: few distinct
-  /// numbers, because each needs a primitive of its own.
+  /// numbers, because each needs a primitive of its own. One row stays one: decoding reads the weights once
+  /// for it, and fifteen more would cost more than reading.
   public static func paddedRows(_ count: Int) -> Int {
+    if count == 1 { return 1 }
     let step = count <= 128 ? 16 : count <= 1024 ? 64 : 256
     return (count + step - 1) / step * step
   }
