@@ -36,9 +36,12 @@ final class OneDNN: @unchecked Sendable {
     destination: UnsafeMutablePointer<Float>
   ) {
     lock.withLock { _ in
-      let primitive = primitive(for: shape)
-      primitive.execute(
-        on: stream, engine: engine, source: source, weights: weights, destination: destination)
+      // Waking a thread costs more than half of such a product, and a token is many of them.
+      withThreads(shape.terms < 1 << 18 ? 1 : nil) {
+        let primitive = primitive(for: shape)
+        primitive.execute(
+          on: stream, engine: engine, source: source, weights: weights, destination: destination)
+      }
     }
   }
 
@@ -178,6 +181,9 @@ struct ProductShape: Hashable {
   let weights: Weights
   let destinationStrides: [Int]
   let precision: Precision
+
+  /// Multiplications.
+  var terms: Int { batch.reduce(rows * columns * inner, *) }
 
   var weightShape: WeightShape { WeightShape(rows: columns, columns: inner, precision: precision) }
 }
